@@ -38,6 +38,9 @@ const cpu_kernels *cpu_kernels_get(void);
 /* Fills t for a level, if this processor has it and it was built; returns false otherwise. For tests. */
 int cpu_kernels_fill(cpu_kernels *t, cpu_isa isa);
 const char *cpu_isa_name(cpu_isa isa);
+/* What is wrong with MICA_CPU_ISA (an unknown name, or more than this processor has), one line; NULL if nothing.
+ * The table is usable all the same; a program should show the text and stop. */
+const char *cpu_isa_problem(void);
 
 #define CPU_CAT2(a, b) a##_##b
 #define CPU_CAT(a, b) CPU_CAT2(a, b)

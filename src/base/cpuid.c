@@ -1,0 +1,53 @@
+/* Instruction sets, asked of the processor itself.
+ *
+ * A feature counts when the processor reports it (CPUID) and the operating system saves the registers it
+ * uses across task switches (XGETBV): AVX needs the XMM and YMM state, AVX-512 the mask registers and both
+ * halves of ZMM too. A processor that is not x86-64 has none of them. */
+#include "base/cpuid.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <stdint.h>
+
+typedef struct cpuid_regs {
+    unsigned a, b, c, d;
+} cpuid_regs;
+
+static cpuid_regs query(unsigned leaf)
+{
+    cpuid_regs r = {0};
+    if (!__get_cpuid_count(leaf, 0, &r.a, &r.b, &r.c, &r.d))
+        r = (cpuid_regs){0};
+    return r;
+}
+
+/* The register states that the system saves; 0 when it does not use XSAVE at all. */
+static uint64_t saved_states(void)
+{
+    unsigned low, high;
+    if (!(query(1).c & 1u << 27)) /* OSXSAVE */
+        return 0;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+static bool all(uint64_t value, uint64_t bits) { return (value & bits) == bits; }
+
+bool cpuid_avx2(void)
+{
+    unsigned avx_fma_f16c = 1u << 28 | 1u << 12 | 1u << 29, avx2_bmi2 = 1u << 5 | 1u << 8;
+    return all(saved_states(), 0x6) && all(query(1).c, avx_fma_f16c) && all(query(7).b, avx2_bmi2);
+}
+
+bool cpuid_avx512(void)
+{
+    unsigned f_dq_bw_vl = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31, vnni = 1u << 11;
+    return cpuid_avx2() && all(saved_states(), 0xE6) && all(query(7).b, f_dq_bw_vl) && all(query(7).c, vnni);
+}
+
+#else
+
+bool cpuid_avx2(void) { return false; }
+bool cpuid_avx512(void) { return false; }
+
+#endif
