@@ -1,9 +1,9 @@
-/* A main for fuzz targets where libFuzzer is not there: runs LLVMFuzzerTestOneInput over the files given, and over
- * every file of the folders given. It prints the name of each file before it is run, so that the last name
- * in the log is the one that crashed, and closes with "ok TARGET: N inputs" for the test counter.
+/* A main for fuzz targets where libFuzzer is not there: runs LLVMFuzzerTestOneInput over the files given, and
+ * over every file of the folders given. It prints the name of each file before it is run, so that the last
+ * name in the log is the one that crashed, and closes with "ok TARGET: N inputs" for the test counter.
  *
- * With no file at all it runs the empty input alone. Each input is copied to a block of exactly its size: a read
- * past its end is then one that the sanitizers see. */
+ * With no file at all it runs the empty input alone. Each input is copied to a block of exactly its size: a
+ * read past its end is then one that the sanitizers see. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,0 +1,34 @@
+# Reads the headers of src, then lines "FILE SYMBOL", and prints "FILE SYMBOL message" for each symbol whose first
+# word belongs neither to its file, nor to its folder, nor to a header of that folder. -v public="mx ..."
+function words(path,    base, n, i, part, folder) {
+    base = path
+    folder = path
+    sub(/\/[^\/]*$/, "", folder)
+    sub(/.*\//, "", base)
+    sub(/\.[a-z]+$/, "", base)
+    n = split(base, part, "_")
+    for (i = 1; i <= n; i++)
+        allowed[folder, part[i]] = 1
+}
+BEGIN {
+    n = split(public, part, " ")
+    for (i = 1; i <= n; i++)
+        ours[part[i]] = 1
+}
+NF == 1 { words($1); next }
+{
+    words($1)
+    folder = $1
+    sub(/\/[^\/]*$/, "", folder)
+    top = folder
+    sub(/^src\//, "", top)
+    sub(/\/.*/, "", top)
+    first = $2
+    sub(/_.*/, "", first)
+    singular = top
+    sub(/s$/, "", singular)
+    if (first in ours || first == top || first == singular || (folder, first) in allowed ||
+        ("src/" top, first) in allowed || (folder, first "s") in allowed)
+        next
+    print $1, $2, "begins with no word of its file, its folder or a header of its folder"
+}
