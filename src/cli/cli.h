@@ -1,0 +1,76 @@
+/* What the commands share: their entry points, options that several take, output, interrupts.
+ *
+ * A command function gets the arguments after its name and returns the exit code, or -1 with the thread's
+ * error set: main prints it as one line on stderr and exits with 1. */
+#ifndef MICA_CLI_CLI_H
+#define MICA_CLI_CLI_H
+
+#include "base/error.h"
+#include "base/strbuf.h"
+#include "cli/options.h"
+
+#include <mica.h>
+#include <stdbool.h>
+
+int generate_run(int argc, char **argv);
+int chat_run(int argc, char **argv);
+int convert_run(int argc, char **argv);
+int tokenize_run(int argc, char **argv);
+int detokenize_run(int argc, char **argv);
+int template_run(int argc, char **argv);
+int logits_run(int argc, char **argv);
+int benchmark_run(int argc, char **argv);
+
+/* --- options that several commands take --- */
+
+typedef struct model_options {
+    const char *path;
+    int precision; /* lm_precision */
+    int threads;
+} model_options;
+option_group cli_model_group(model_options *m);
+
+typedef struct sampling_options {
+    float temp, top_p, min_p, xtc_probability, xtc_threshold;
+    float repetition_penalty, presence_penalty, frequency_penalty;
+    int top_k, min_tokens_to_keep, repetition_context, presence_context, frequency_context;
+} sampling_options;
+option_group cli_sampling_group(sampling_options *s);
+/* As the library takes them. */
+lm_sampling cli_sampling(const sampling_options *s, option_seed seed);
+
+/* mlx-lm's options that do not exist here yet. */
+option_group cli_refused_group(void);
+
+/* Checks a --model value for commands that want a folder (or, with file_too, a file in it): an error for a
+ * missing value, a model hub's name, or a path that is not there. */
+int cli_check_model(const char *path, bool file_too);
+/* Sets the threads and loads the model; NULL with an error. */
+lm_model *cli_load(const model_options *m);
+/* Parses --extra-eos-token's texts and ids into a new list (mem_free) of list->n ids. */
+int cli_extra_eos(const lm_model *model, const option_list *list, int **ids);
+/* Is the text of an argument valid UTF-8? what names it in the error. */
+int cli_check_text(const char *what, const char *text, size_t n);
+/* Reads all of stdin, or a file. */
+int cli_read_stdin(strbuf *text);
+
+/* --- output --- */
+
+/* Writes to stdout: 0, or -1 with an error; out_closed tells that the reader went away, which main passes
+ * over in silence. */
+int out_write(const char *p, size_t n);
+int out_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
+int out_flush(void);
+bool out_closed(void);
+/* Is fd a terminal that wants colour (NO_COLOR, TERM=dumb)? */
+bool out_color(int fd);
+
+/* --- Ctrl-C --- */
+
+/* From now on SIGINT sets a flag and interrupts a waiting read. With `once` a second one ends the program. */
+void interrupt_catch(bool once);
+/* Has one come since the last interrupt_clear? Fits lm_generate_options.cancelled. */
+bool interrupt_pending(void *unused);
+void interrupt_clear(void);
+
+#endif
