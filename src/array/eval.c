@@ -1,0 +1,74 @@
+/* Evaluation: computes what an array needs, inputs before users, each node once.
+ *
+ * The walk is depth first on a stack of its own, so that a chain of any length is fine. A node is computed when all
+ * its inputs are; it then drops them, which frees every intermediate as soon as its last user is done, and lets that
+ * user write its result over a dead input. */
+#include "array/backend.h"
+#include "base/mem.h"
+
+typedef struct frame {
+    node *n;
+    uint32_t next; /* input to look at */
+} frame;
+
+typedef struct walk {
+    frame *frames;
+    size_t count, capacity;
+} walk;
+
+static int push(walk *w, node *n)
+{
+    frame *grown = mem_grow(w->frames, &w->capacity, w->count + 1, sizeof *grown);
+    if (!grown)
+        return -1;
+    w->frames = grown;
+    w->frames[w->count++] = (frame){n, 0};
+    return 0;
+}
+
+/* The node is computed: its results are ready, its inputs are let go. */
+static void settle(node *n)
+{
+    for (size_t i = 0; n->outputs && i < n->n_outputs; i++)
+        n->outputs[i]->status = NODE_READY;
+    n->status = NODE_READY;
+    uint32_t inputs = n->n_inputs;
+    n->n_inputs = 0;
+    for (uint32_t i = 0; i < inputs; i++)
+        node_release(n->inputs[i]);
+}
+
+static int walk_from(walk *w, node *root)
+{
+    w->count = 0;
+    if (root->status != NODE_READY && push(w, root))
+        return -1;
+    while (w->count) {
+        frame *top = &w->frames[w->count - 1];
+        node *n = top->n;
+        while (top->next < n->n_inputs && n->inputs[top->next]->status == NODE_READY)
+            top->next++;
+        if (top->next < n->n_inputs) {
+            if (push(w, n->inputs[top->next]))
+                return -1;
+            continue;
+        }
+        if (backend_cpu_eval(n))
+            return -1;
+        settle(n);
+        w->count--;
+    }
+    return 0;
+}
+
+int mx_eval_all(const mlx_array *x, size_t n)
+{
+    walk w = {0};
+    int rc = 0;
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = mx_is_null(x[i]) ? -1 : walk_from(&w, node_of(x[i]));
+    mem_free(w.frames);
+    return rc;
+}
+
+int mx_eval(mlx_array x) { return mx_eval_all(&x, 1); }

@@ -1,0 +1,99 @@
+/* Arrays from nothing: data, scalars, constants, ranges. */
+#include "ops/ops.h"
+
+#include "array/dtype.h"
+#include "kernels/half.h"
+
+#include <complex.h>
+#include <math.h>
+#include <string.h>
+
+mlx_array mx_from(const void *data, const int *shape, size_t n, mlx_dtype dtype)
+{
+    if (!op_check_shape("array", shape, n))
+        return MX_NULL;
+    size_t bytes = mx_dtype_size(dtype);
+    for (size_t i = 0; i < n; i++)
+        if (__builtin_mul_overflow(bytes, (size_t)shape[i], &bytes))
+            return op_fail("[array] shape %s has too many elements", shape_text(shape, (int)n));
+    buffer *b = buffer_new(bytes);
+    if (!b)
+        return MX_NULL;
+    if (bytes)
+        memcpy(b->data, data, bytes);
+    return node_temp(node_from_buffer(b, b->data, shape, (int)n, dtype));
+}
+
+/* A scalar's bytes in a dtype; integers take the integer, the others the float. */
+static void scalar_bytes(double f, int64_t i, mlx_dtype dtype, void *out)
+{
+    float single = (float)f;
+    uint16_t half;
+    float _Complex c = single;
+    uint8_t truth = f != 0;
+    switch (dtype) {
+    case MLX_BOOL:
+        memcpy(out, &truth, 1);
+        break;
+    case MLX_FLOAT16:
+    case MLX_BFLOAT16:
+        half = dtype == MLX_FLOAT16 ? f32_to_f16(single) : f32_to_bf16(single);
+        memcpy(out, &half, 2);
+        break;
+    case MLX_FLOAT32:
+        memcpy(out, &single, 4);
+        break;
+    case MLX_FLOAT64:
+        memcpy(out, &f, 8);
+        break;
+    case MLX_COMPLEX64:
+        memcpy(out, &c, 8);
+        break;
+    default: /* integers, little-endian: the low bytes */
+        memcpy(out, &i, mx_dtype_size(dtype));
+    }
+}
+
+mlx_array mx_float(double v, mlx_dtype dtype)
+{
+    char bytes[8];
+    bool fits = v > -0x1p63 && v < 0x1p63;
+    scalar_bytes(v, fits ? (int64_t)v : 0, dtype, bytes);
+    return mx_from(bytes, NULL, 0, dtype);
+}
+
+mlx_array mx_int(int64_t v, mlx_dtype dtype)
+{
+    char bytes[8];
+    scalar_bytes((double)v, v, dtype, bytes);
+    return mx_from(bytes, NULL, 0, dtype);
+}
+
+mlx_array mx_full(const int *shape, size_t n, mlx_array value, mlx_dtype dtype)
+{
+    if (mx_is_null(value) || !op_check_shape("full", shape, n))
+        return MX_NULL;
+    int merged[MX_MAX_DIMS];
+    int ndim = shape_broadcast_dims(shape, (int)n, mx_shape(value), mx_ndim(value), merged);
+    if (ndim != (int)n || (n && memcmp(merged, shape, n * sizeof *shape) != 0))
+        return op_fail("[full] a value of shape %s does not broadcast to %s", op_shape(value),
+                       shape_text(shape, (int)n));
+    return op_target(PRIM_Full, mx_astype(value, dtype), shape, n);
+}
+
+mlx_array mx_zeros(const int *shape, size_t n, mlx_dtype dtype) { return mx_full(shape, n, mx_int(0, dtype), dtype); }
+
+mlx_array mx_ones(const int *shape, size_t n, mlx_dtype dtype) { return mx_full(shape, n, mx_int(1, dtype), dtype); }
+
+mlx_array mx_arange(double start, double stop, double step, mlx_dtype dtype)
+{
+    if (dtype == MLX_BOOL || dtype == MLX_COMPLEX64)
+        return op_fail("[arange] %s is not supported", mx_dtype_name(dtype));
+    if (isnan(start) || isnan(stop) || isnan(step) || isinf(start) || isinf(stop) || step == 0)
+        return op_fail("[arange] start and stop must be finite and step not 0");
+    double count = ceil((stop - start) / step);
+    if (count > INT32_MAX)
+        return op_fail("[arange] %.0f elements are too many", count);
+    prim_arange params = {start, step, (int32_t)dtype, count > 0 ? (int32_t)count : 0};
+    return prim_make(PRIM_Arange, NULL, 0, &params, sizeof params);
+}

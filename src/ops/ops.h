@@ -1,0 +1,23 @@
+/* Helpers of the front end: checks that every group of ops makes. */
+#ifndef MICA_OPS_OPS_H
+#define MICA_OPS_OPS_H
+
+#include "base/error.h"
+#include "prim/prim.h"
+
+/* The axis counted from the front, or -1 with an error "[op] axis ...". x is not null. */
+int op_axis(const char *op, mlx_array x, int axis);
+/* Bit set of n axes (n == 0 and axes NULL: all); false with an error on a bad or repeated one. */
+bool op_axes(const char *op, mlx_array x, const int *axes, size_t n, uint32_t *bits);
+/* Records "[op] ..." and gives the null array. */
+#define op_fail(...) (error_set(__VA_ARGS__), MX_NULL)
+/* The shape of x as text, for messages. */
+static inline const char *op_shape(mlx_array x) { return shape_text(mx_shape(x), mx_ndim(x)); }
+/* Checks a shape: dimensions within limits, none negative. */
+bool op_check_shape(const char *op, const int *shape, size_t n);
+/* x in a float dtype (integers and bool become float32). */
+mlx_array op_to_float(mlx_array x);
+/* A node whose parameters are a shape: Broadcast, Reshape, Full. */
+mlx_array op_target(int prim, mlx_array x, const int *shape, size_t n);
+
+#endif

@@ -1,0 +1,86 @@
+/* The table of primitives, and the one way in which nodes are made. */
+#include "prim/prim.h"
+
+#include "base/error.h"
+#include "base/mem.h"
+
+#define PRIM(name, arity, rule, flags) int shape_##rule(node *const *, size_t, const void *, prim_spec *);
+#include "prim/prim.def"
+#undef PRIM
+
+const prim_info prim_table[PRIM_COUNT] = {
+#define PRIM(name, arity, rule, flags) [PRIM_##name] = {#name, arity, PRIM_##flags, shape_##rule},
+#include "prim/prim.def"
+#undef PRIM
+};
+
+/* Unwraps the inputs; false if one is null. */
+static bool unwrap(const mlx_array *inputs, size_t n, node **in)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (mx_is_null(inputs[i]))
+            return false;
+        in[i] = node_of(inputs[i]);
+    }
+    return true;
+}
+
+static node *make(int prim, node **in, size_t n, const void *params, size_t params_size, prim_spec *specs, int *count)
+{
+    *count = prim_table[prim].shape(in, n, params, specs);
+    if (*count < 0)
+        return NULL;
+    return node_new(prim, specs[0].dtype, specs[0].shape, specs[0].ndim, in, n, params, params_size);
+}
+
+mlx_array prim_make(int prim, const mlx_array *inputs, size_t n, const void *params, size_t params_size)
+{
+    node *few[8], **in = n <= 8 ? few : mem_alloc(n, sizeof *in);
+    prim_spec spec[PRIM_MAX_OUTPUTS];
+    int count;
+    node *made = NULL;
+    if (in && unwrap(inputs, n, in))
+        made = make(prim, in, n, params, params_size, spec, &count);
+    if (in != few)
+        mem_free(in);
+    return node_temp(made);
+}
+
+/* Gives n the plain nodes that hold its results. */
+static int add_outputs(node *n, const prim_spec *specs, int count)
+{
+    n->outputs = mem_calloc((size_t)count, sizeof *n->outputs);
+    if (!n->outputs)
+        return -1;
+    n->n_outputs = (uint16_t)count;
+    for (int i = 0; i < count; i++) {
+        n->outputs[i] = node_new(PRIM_None, specs[i].dtype, specs[i].shape, specs[i].ndim, NULL, 0, NULL, 0);
+        if (!n->outputs[i])
+            return -1;
+    }
+    return 0;
+}
+
+int prim_make_many(int prim, const mlx_array *inputs, size_t n, const void *params, size_t params_size, mlx_array *out,
+                   int n_out)
+{
+    node *in[8], *made = NULL;
+    prim_spec specs[PRIM_MAX_OUTPUTS];
+    int count = 0;
+    for (int i = 0; i < n_out; i++)
+        out[i] = MX_NULL;
+    if (unwrap(inputs, n, in))
+        made = make(prim, in, n, params, params_size, specs, &count);
+    if (!made)
+        return -1;
+    mlx_array tuple = node_temp(made);
+    if (mx_is_null(tuple) || add_outputs(made, specs, count))
+        return -1;
+    for (int i = 0; i < n_out; i++) {
+        prim_item item = {i};
+        out[i] = prim_make(PRIM_Item, &tuple, 1, &item, sizeof item);
+        if (mx_is_null(out[i]))
+            return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,118 @@
+/* The table of primitives and their parameters.
+ *
+ * A primitive is what a node can be. Its row (prim.def) says how shapes follow; its parameters, if any, are one of
+ * the structs below, copied into the node. They are compared bytewise: fields leave no padding, and unused entries
+ * of lists are not stored. */
+#ifndef MICA_PRIM_PRIM_H
+#define MICA_PRIM_PRIM_H
+
+#include "array/node.h"
+
+enum prim {
+    PRIM_None,
+#define PRIM(name, ...) PRIM_##name,
+#include "prim/prim.def"
+#undef PRIM
+    PRIM_COUNT
+};
+
+enum prim_flags { PRIM_NONE = 0, PRIM_ELEMENTWISE = 1, PRIM_VIEW = 2, PRIM_FLOATS = 4 };
+
+/* Dtype and shape of one result. */
+typedef struct prim_spec {
+    mlx_dtype dtype;
+    int ndim;
+    int shape[MX_MAX_DIMS];
+} prim_spec;
+
+enum { PRIM_MAX_OUTPUTS = 3 };
+
+/* Fills specs for the results of a node with these inputs and parameters; the op has checked what the user gave, so a
+ * rule only fails on what it alone can see. Returns the number of results, or -1 with an error. */
+typedef int (*prim_shape_rule)(node *const *in, size_t n, const void *params, prim_spec *out);
+
+typedef struct prim_info {
+    const char *name;
+    int arity, flags;
+    prim_shape_rule shape;
+} prim_info;
+
+extern const prim_info prim_table[PRIM_COUNT];
+
+/* A lazy node of this primitive, as a temporary. Null inputs give null in silence. */
+mlx_array prim_make(int prim, const mlx_array *inputs, size_t n, const void *params, size_t params_size);
+/* The same for several results: out[0..n_out). 0, or -1 with an error and nulls in out. */
+int prim_make_many(int prim, const mlx_array *inputs, size_t n, const void *params, size_t params_size, mlx_array *out,
+                   int n_out);
+
+/* If n's primitive is a VIEW, makes n look into its input's buffer and returns true. */
+bool prim_view(node *n);
+
+/* --- parameters --- */
+
+/* Lists of ints, one entry an axis: Broadcast, Reshape, Full (the shape; Full's dtype is its input's), Transpose (the
+ * axes). The count is params_size / 4. */
+typedef struct prim_axis {
+    int32_t axis;
+} prim_axis; /* ExpandDims, Concatenate, GatherAxis, Sort, ArgSort */
+typedef struct prim_dtype {
+    int32_t dtype;
+} prim_dtype; /* AsType */
+typedef struct prim_arange {
+    double start, step;
+    int32_t dtype, count;
+} prim_arange;
+typedef struct prim_squeeze {
+    uint32_t axes; /* bit i: axis i goes */
+} prim_squeeze;
+/* Slice and SliceUpdate: a list of (start, size, stride) for each axis, start within the axis, stride not 0. */
+typedef struct prim_range {
+    int32_t start, size, stride;
+} prim_range;
+typedef struct prim_item {
+    int32_t index;
+} prim_item;
+/* Gather: the first `count` ints are axes[i] of index array i, the rest the slice's size on each axis. */
+typedef struct prim_gather {
+    int32_t count, list[];
+} prim_gather;
+enum prim_reduce_kind { PRIM_SUM, PRIM_PROD, PRIM_MAX, PRIM_MIN, PRIM_ALL, PRIM_ANY };
+typedef struct prim_reduce {
+    int32_t kind;
+    uint32_t axes; /* bit i: axis i is reduced to size 1 */
+} prim_reduce;
+typedef struct prim_arg_reduce {
+    int32_t smallest, axis;
+} prim_arg_reduce;
+typedef struct prim_scan {
+    int32_t axis;
+    int32_t reverse, inclusive;
+} prim_scan;
+typedef struct prim_quant {
+    int32_t group, bits, transpose, precision;
+} prim_quant; /* Quantize, Dequantize, QuantizedMatmul */
+typedef struct prim_norm {
+    float eps;
+    int32_t weight, bias; /* is there one? */
+} prim_norm;
+typedef struct prim_rope {
+    int32_t dims, traditional, offset;
+    float base, scale;
+} prim_rope;
+typedef struct prim_attention {
+    float scale;
+    int32_t mask;
+} prim_attention;
+typedef struct prim_random_bits {
+    int32_t width, ndim;
+    int32_t shape[]; /* of the result, without the keys' axes */
+} prim_random_bits;
+
+/* --- shapes, used by ops too --- */
+
+/* The shape that a and b broadcast to, in out; its number of dimensions, or -1 if they do not. */
+int shape_broadcast_dims(const int *a, int na, const int *b, int nb, int *out);
+/* "(2, 3, 4)" in a static buffer of the thread: at most four shapes live at once. */
+const char *shape_text(const int *shape, int ndim);
+
+#endif
