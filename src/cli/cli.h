@@ -9,6 +9,7 @@
 #include "base/strbuf.h"
 #include "cli/options.h"
 
+#include <jansson.h>
 #include <mica.h>
 #include <stdbool.h>
 
@@ -62,6 +63,8 @@ int out_write(const char *p, size_t n);
 int out_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 int out_flush(void);
 bool out_closed(void);
+/* Appends a JSON value as text. */
+int cli_add_json(strbuf *out, const json_t *value, size_t flags);
 /* Is fd a terminal that wants colour (NO_COLOR, TERM=dumb)? */
 bool out_color(int fd);
 

@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <jansson.h>
 #include <limits.h>
 #include <math.h>
 #include <signal.h>
@@ -235,6 +236,20 @@ bool out_color(int fd)
 {
     const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
     return isatty(fd) && !(no && *no) && term && strcmp(term, "dumb") != 0;
+}
+
+static int add_bytes(const char *p, size_t n, void *user)
+{
+    strbuf *out = user;
+    strbuf_add(out, p, n);
+    return out->failed;
+}
+
+int cli_add_json(strbuf *out, const json_t *value, size_t flags)
+{
+    if (value && json_dump_callback(value, add_bytes, out, flags) == 0)
+        return 0;
+    return error_set("out of memory for JSON text");
 }
 
 /* --- Ctrl-C --- */

@@ -89,36 +89,31 @@ static int read_prompt(run *r)
                           r->prompt.len);
 }
 
-/* The messages as JSON text (free), NULL with an error. */
-static char *messages_json(const run *r)
+static int add_messages(const run *r, strbuf *out)
 {
     const char *user = strbuf_text(&r->prompt);
+    if (memchr(user, 0, r->prompt.len))
+        return error_set("the prompt holds a NUL byte: chat templates take text");
     json_t *list = json_array();
-    int bad = 0;
     if (r->o.system)
-        bad |= json_array_append_new(list, json_pack("{s:s, s:s}", "role", "system", "content", r->o.system));
-    bad |=
-        json_array_append_new(list, json_pack("{s:s, s:s%}", "role", "user", "content", user, r->prompt.len));
+        json_array_append_new(list, json_pack("{s:s, s:s}", "role", "system", "content", r->o.system));
+    json_array_append_new(list, json_pack("{s:s, s:s}", "role", "user", "content", user));
     if (r->o.prefill)
-        bad |= json_array_append_new(list,
-                                     json_pack("{s:s, s:s}", "role", "assistant", "content", r->o.prefill));
-    char *text = bad ? NULL : json_dumps(list, JSON_ENSURE_ASCII);
+        json_array_append_new(list, json_pack("{s:s, s:s}", "role", "assistant", "content", r->o.prefill));
+    size_t wanted = 1 + (r->o.system != NULL) + (r->o.prefill != NULL);
+    int status = cli_add_json(out, json_array_size(list) == wanted ? list : NULL, 0);
     json_decref(list);
-    if (!text)
-        error_set("out of memory for the messages");
-    return text;
+    return status;
 }
 
 static int render_template(run *r)
 {
-    char *messages = messages_json(r);
-    if (!messages)
-        return -1;
+    strbuf messages = {0};
     lm_template_options options = {.kwargs = r->o.template_config,
                                    .no_generation_prompt = r->o.prefill != NULL,
                                    .continue_final_message = r->o.prefill != NULL};
-    char *text = lm_template(r->model, messages, &options);
-    free(messages);
+    char *text = add_messages(r, &messages) ? NULL : lm_template(r->model, strbuf_text(&messages), &options);
+    strbuf_free(&messages);
     if (!text)
         return -1;
     int status = lm_tokenize(r->model, text, strlen(text), false, &r->ids, &r->n_ids);
