@@ -1,0 +1,37 @@
+/* What a model family is to the engine, and the list of families.
+ *
+ * To add one: a file models/<family>.c that defines `const arch arch_<family>`, and its row in registry.c. */
+#ifndef MICA_MODELS_ARCH_H
+#define MICA_MODELS_ARCH_H
+
+#include "io/config.h"
+#include "kv/kv.h"
+#include "nn/visit.h"
+
+/* What the engine asks about a configured model. */
+typedef struct arch_info {
+    int layers, vocab_size, hidden_size, max_position;
+    int kv_heads, head_dim;
+    bool tied; /* the embedding is the output layer too */
+} arch_info;
+
+typedef struct arch {
+    const char *name; /* config.json's model_type */
+    size_t size;      /* of the family's own struct, which the engine allocates zeroed */
+    /* Reads config.json; fills `info`. 0, or -1 with an error. release is called in both cases. */
+    int (*configure)(void *self, const cfg *c, arch_info *info);
+    /* Names every weight: see nn/visit.h. */
+    nn_visit_fn visit;
+    /* tokens (B, L) int32 behind what the cache holds -> logits (B, L, vocab), or of the last position only
+     * (B, 1, vocab). */
+    mlx_array (*forward)(const void *self, mlx_array tokens, kv_cache *cache, bool last_only);
+    /* Frees what configure allocated. The weights' slots are emptied before. */
+    void (*release)(void *self);
+} arch;
+
+/* The family of a config's model_type. NULL with an error of c that lists the known ones. */
+const arch *arch_find(const cfg *c);
+
+extern const arch arch_llama, arch_mistral, arch_qwen2, arch_qwen3;
+
+#endif

@@ -1,0 +1,30 @@
+/* Matrices with weights: linear layers and embeddings, plain or quantized behind one call. */
+#ifndef MICA_NN_LINEAR_H
+#define MICA_NN_LINEAR_H
+
+#include "mx.h"
+
+/* y = x W^T + b with W (out, in). The arrays are slots, filled and emptied by visitors (nn/visit.h). */
+typedef struct nn_linear {
+    mlx_array weight;         /* (out, in) float, or (out, in * bits / 32) uint32 when quantized */
+    mlx_array scales, biases; /* (out, in / group_size); null unless quantized */
+    mlx_array bias;           /* (out), or null */
+    int in, out;
+    bool has_bias;
+    int group_size, bits; /* 0 unless quantized */
+    mx_precision precision;
+} nn_linear;
+
+/* A table of rows (out of them, of `in` numbers each): the same matrix, looked up by row. */
+typedef nn_linear nn_embedding;
+
+static inline bool nn_quantized(const nn_linear *l) { return l->bits != 0; }
+
+/* x (.., in) -> (.., out) in x's dtype or a wider one. */
+mlx_array nn_apply(const nn_linear *l, mlx_array x);
+/* ids (..) of any integer type -> rows (.., in) in float32. */
+mlx_array nn_embed(const nn_embedding *e, mlx_array ids);
+/* The table as an output layer: x (.., in) -> (.., out). */
+mlx_array nn_unembed(const nn_embedding *e, mlx_array x);
+
+#endif

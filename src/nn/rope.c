@@ -1,0 +1,149 @@
+/* Rotary positions: pair i of a head turns by position / period[i], period[i] = base^(2i / dims) by default.
+ *
+ * linear   positions are divided by a factor
+ * llama3   long periods are multiplied by the factor, short ones kept, those between blended
+ * yarn     the same idea with a ramp over the pair's index, and q and k are scaled by 0.1 ln(factor) + 1
+ *
+ * config.json has two spellings: rope_theta beside rope_scaling {type | rope_type, ...}, and since
+ * transformers 5 rope_parameters {rope_theta, rope_type, ...}. Kinds that depend on the length of the text
+ * (dynamic, longrope) are refused. */
+#include "nn/rope.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+#include <string.h>
+
+static void periods_default(float *p, int n, float base)
+{
+    for (int i = 0; i < n; i++)
+        p[i] = powf(base, (float)i / (float)n);
+}
+
+static void periods_llama3(float *p, int n, const cfg *s)
+{
+    float factor = cfg_float(s, "factor", 8), low = cfg_float(s, "low_freq_factor", 1),
+          high = cfg_float(s, "high_freq_factor", 4),
+          original = (float)cfg_size(s, "original_max_position_embeddings", 8192);
+    if (!(factor > 0) || !(high > low))
+        cfg_error(s, "factor", "and the frequency factors do not describe llama3 scaling");
+    for (int i = 0; i < n; i++) {
+        float wavelength = 6.283185307179586f * p[i];
+        float smooth = (original / wavelength - low) / (high - low);
+        smooth = smooth < 0 ? 0 : smooth > 1 ? 1 : smooth;
+        p[i] = p[i] / ((1 - smooth) / factor + smooth);
+    }
+}
+
+/* The (fractional) index of the pair that turns `turns` times over `length` positions. */
+static double yarn_index(double turns, int n, double base, double length)
+{
+    return n * log(length / (turns * 6.283185307179586)) / log(base);
+}
+
+static void periods_yarn(float *p, int n, const cfg *s, float base, float original)
+{
+    float factor = cfg_float(s, "factor", 1), fast = cfg_float(s, "beta_fast", 32),
+          slow = cfg_float(s, "beta_slow", 1);
+    if (!(factor > 0) || !(fast > 0) || !(slow > 0) || !(base > 1)) {
+        cfg_error(s, "factor", "and the betas do not describe yarn scaling");
+        return;
+    }
+    double low = yarn_index(fast, n, base, original), high = yarn_index(slow, n, base, original);
+    if (cfg_bool(s, "truncate", true)) {
+        low = floor(low);
+        high = ceil(high);
+    }
+    low = fmax(low, 0);
+    high = fmin(high, 2 * n - 1);
+    if (high == low)
+        high += 0.001;
+    for (int i = 0; i < n; i++) {
+        double ramp = fmin(fmax((i - low) / (high - low), 0), 1); /* 0: keep, 1: stretch */
+        p[i] = (float)(1 / (ramp / (factor * p[i]) + (1 - ramp) / p[i]));
+    }
+}
+
+static float yarn_scale(float factor, float m) { return factor <= 1 ? 1 : 0.1f * m * logf(factor) + 1; }
+
+/* What yarn multiplies the rotated part with. */
+static float yarn_mscale(const cfg *s)
+{
+    float factor = cfg_float(s, "factor", 1);
+    if (cfg_has(s, "attention_factor"))
+        return cfg_float(s, "attention_factor", 1);
+    float m = cfg_float(s, "mscale", 0), all = cfg_float(s, "mscale_all_dim", 0);
+    if (m != 0 && all != 0)
+        return yarn_scale(factor, m) / yarn_scale(factor, all);
+    return yarn_scale(factor, 1);
+}
+
+static void set_freqs(nn_rope *r, const cfg *c, const cfg *s, const char *kind)
+{
+    int n = r->dims / 2;
+    float *p = mem_alloc((size_t)n, sizeof *p);
+    if (!p) {
+        c->file->failed = true;
+        return;
+    }
+    periods_default(p, n, r->base);
+    if (strcmp(kind, "llama3") == 0) {
+        periods_llama3(p, n, s);
+    } else {
+        int trained = cfg_size(c, "max_position_embeddings", 2048);
+        periods_yarn(p, n, s, r->base, (float)cfg_size(s, "original_max_position_embeddings", trained));
+        r->mscale = yarn_mscale(s);
+    }
+    size_t mark = mx_mark();
+    mlx_array_set(&r->freqs, mx_from(p, SHAPE(n), MLX_FLOAT32));
+    mx_release(mark);
+    if (mx_is_null(r->freqs))
+        c->file->failed = true;
+    mem_free(p);
+}
+
+nn_rope nn_rope_from(const cfg *c, int head_dim)
+{
+    cfg parameters = cfg_object(c, "rope_parameters", "rope_parameters.");
+    cfg scaling = parameters.node ? parameters : cfg_object(c, "rope_scaling", "rope_scaling.");
+    if (cfg_has(&parameters, "full_attention") || cfg_has(&parameters, "sliding_attention"))
+        cfg_error(c, "rope_parameters", "differs by layer type, which this family does not have");
+    float theta = cfg_float(&parameters, "rope_theta", cfg_float(c, "rope_theta", 10000));
+    float part = cfg_float(&parameters, "partial_rotary_factor", cfg_float(c, "partial_rotary_factor", 1));
+    nn_rope r = {.dims = (int)((float)head_dim * part),
+                 .traditional = cfg_bool(c, "rope_traditional", false),
+                 .base = theta,
+                 .scale = 1,
+                 .mscale = 1};
+    if (r.dims < 2 || r.dims % 2 || r.dims > head_dim || !(theta > 0)) {
+        cfg_error(c, "head_dim", "with partial_rotary_factor and rope_theta gives no rotary positions");
+        return r;
+    }
+    const char *kind = cfg_string(&scaling, "rope_type", cfg_string(&scaling, "type", "default"));
+    if (strcmp(kind, "linear") == 0) {
+        float factor = cfg_float(&scaling, "factor", 0);
+        if (!(factor > 0))
+            cfg_error(&scaling, "factor", "must be above 0");
+        r.scale = 1 / factor;
+    } else if (strcmp(kind, "llama3") == 0 || strcmp(kind, "yarn") == 0) {
+        set_freqs(&r, c, &scaling, kind);
+    } else if (strcmp(kind, "default") != 0) {
+        cfg_error(&scaling, "rope_type",
+                  "is of a kind that is not known; known: default, linear, llama3, yarn");
+    }
+    return r;
+}
+
+void nn_rope_free(nn_rope *r) { mlx_array_set(&r->freqs, MX_NULL); }
+
+mlx_array nn_rotate(const nn_rope *r, mlx_array x, int offset)
+{
+    if (r->mscale != 1) {
+        mlx_array m = mx_float(r->mscale, mx_dtype_of(x));
+        int d = mx_dim(x, -1);
+        mlx_array parts[2] = {mx_multiply(mx_slice_axis(x, -1, 0, r->dims), m),
+                              mx_slice_axis(x, -1, r->dims, d)};
+        x = r->dims == d ? mx_multiply(x, m) : mx_concatenate(parts, 2, -1);
+    }
+    return mx_rope(x, r->dims, r->traditional, r->base, r->scale, offset, r->freqs);
+}
