@@ -6,9 +6,9 @@
  *     lm_tokenize(model, "Once upon a time", 16, true, &ids, &n);
  *     lm_generate(chat, ids, n, NULL, print_piece, stdout, NULL);
  *
- * Handles are opaque; *_load and *_new return owned handles, paired with *_free (NULL is fine). Functions that
- * fail return -1 or NULL and leave one line for lm_error. A model is immutable and may be shared by threads; a
- * session (the KV cache and its position) belongs to one thread at a time. Text is UTF-8. */
+ * Handles are opaque; *_load and *_new return owned handles, paired with *_free (NULL is fine). Functions
+ * that fail return -1 or NULL and leave one line for lm_error. A model is immutable and may be shared by
+ * threads; a session (the KV cache and its position) belongs to one thread at a time. Text is UTF-8. */
 #ifndef MICA_H
 #define MICA_H
 
@@ -39,13 +39,16 @@ LM_API void lm_release(void *p);
 
 typedef enum lm_precision {
     LM_PRECISION_DEFAULT, /* int8 on CPUs */
-    LM_PRECISION_EXACT,   /* quantized products with activations as they are, sums in float32: what MLX computes */
-    LM_PRECISION_INT8,    /* activations of 4- and 8-bit products quantized to int8 by group: what llama.cpp computes */
+    LM_PRECISION_EXACT, /* quantized products with activations as they are, sums in float32: what MLX computes
+                         */
+    LM_PRECISION_INT8,  /* activations of 4- and 8-bit products quantized to int8 by group: what llama.cpp
+                           computes */
 } lm_precision;
 
 typedef struct lm_load_options {
     lm_precision precision;
-    /* "float32", "bfloat16", "float16": what keys and values are stored as; NULL = the checkpoint's float type. */
+    /* "float32", "bfloat16", "float16": what keys and values are stored as; NULL = the checkpoint's float
+     * type. */
     const char *kv_dtype;
     bool no_tokenizer; /* weights only */
 } lm_load_options;
@@ -59,10 +62,10 @@ LM_API void lm_free(lm_model *model);
 typedef struct lm_info {
     const char *model_type;
     int layers, vocab_size, hidden_size, max_position;
-    int bits, group_size;     /* of the quantization in config.json; 0: none */
-    size_t parameters;        /* numbers of weights, quantized ones counted as one each */
-    size_t weight_bytes;      /* in the mapped files */
-    size_t bytes_per_token;   /* weights read by one decode step (an untied input embedding is one row) */
+    int bits, group_size;   /* of the quantization in config.json; 0: none */
+    size_t parameters;      /* numbers of weights, quantized ones counted as one each */
+    size_t weight_bytes;    /* in the mapped files */
+    size_t bytes_per_token; /* weights read by one decode step (an untied input embedding is one row) */
     size_t kv_bytes_per_token;
     double load_seconds;
     lm_precision precision; /* in effect */
@@ -72,8 +75,10 @@ LM_API lm_info lm_model_info(const lm_model *model);
 
 /* --- text --- */
 
-/* Token ids of n bytes of UTF-8. special: add what the tokenizer puts around a text (such as a begin token). */
-LM_API int lm_tokenize(const lm_model *model, const char *text, size_t n, bool special, int **ids, size_t *count);
+/* Token ids of n bytes of UTF-8. special: add what the tokenizer puts around a text (such as a begin token).
+ */
+LM_API int lm_tokenize(const lm_model *model, const char *text, size_t n, bool special, int **ids,
+                       size_t *count);
 /* The text of ids, NUL-terminated, *len bytes (len may be NULL). */
 LM_API char *lm_detokenize(const lm_model *model, const int *ids, size_t n, bool skip_special, size_t *len);
 /* Id of one token by its text, or -1. */
@@ -95,12 +100,12 @@ LM_API char *lm_template(const lm_model *model, const char *messages, const lm_t
 
 /* mlx-lm's samplers and logits processors with its semantics. LM_SAMPLING_DEFAULT is greedy. */
 typedef struct lm_sampling {
-    float temp;               /* 0: the most likely token, and every filter below is skipped */
-    float top_p;              /* 0 or 1: off */
-    float min_p;              /* 0: off */
-    int min_tokens_to_keep;   /* for min_p */
-    int top_k;                /* 0: off */
-    float xtc_probability;    /* 0: off */
+    float temp;             /* 0: the most likely token, and every filter below is skipped */
+    float top_p;            /* 0 or 1: off */
+    float min_p;            /* 0: off */
+    int min_tokens_to_keep; /* for min_p */
+    int top_k;              /* 0: off */
+    float xtc_probability;  /* 0: off */
     float xtc_threshold;
     float repetition_penalty; /* 0: off */
     int repetition_context;
@@ -109,10 +114,10 @@ typedef struct lm_sampling {
     uint64_t seed;
     bool seeded; /* else the clock */
 } lm_sampling;
-#define LM_SAMPLING_DEFAULT                                                                                  \
-    {                                                                                                        \
-        .top_p = 1, .min_tokens_to_keep = 1, .xtc_threshold = 0.1f, .repetition_context = 20,                \
-        .presence_context = 20, .frequency_context = 20                                                      \
+#define LM_SAMPLING_DEFAULT                                                                   \
+    {                                                                                         \
+        .top_p = 1, .min_tokens_to_keep = 1, .xtc_threshold = 0.1f, .repetition_context = 20, \
+        .presence_context = 20, .frequency_context = 20                                       \
     }
 
 typedef struct lm_generate_options {
@@ -127,7 +132,10 @@ typedef struct lm_generate_options {
     /* Asked before each step; true ends the generation with finish reason "cancelled" (may be NULL). */
     bool (*cancelled)(void *user);
 } lm_generate_options;
-#define LM_GENERATE_DEFAULT {.sampling = LM_SAMPLING_DEFAULT, .max_tokens = 256}
+#define LM_GENERATE_DEFAULT                                \
+    {                                                      \
+        .sampling = LM_SAMPLING_DEFAULT, .max_tokens = 256 \
+    }
 
 typedef struct lm_token {
     int id;
@@ -167,6 +175,36 @@ LM_API int lm_generate(lm_session *session, const int *prompt, size_t n, const l
 /* Appends ids and gives float32 logits: of every position (out holds n * vocab_size), or only of the last one
  * (vocab_size). */
 LM_API int lm_logits(lm_session *session, const int *ids, size_t n, bool all, float *out);
+
+/* --- converting --- */
+
+typedef struct lm_convert_options {
+    const char
+        *dtype;       /* "float16", "bfloat16", "float32"; NULL = config.json's torch_dtype, else as stored */
+    bool quantize;    /* MLX's affine quantization of linear layers and embeddings */
+    int group_size;   /* 32, 64, 128; 0 = 64 */
+    int bits;         /* 2, 3, 4, 5, 6, 8; 0 = 4 */
+    bool dequantize;  /* a quantized model back to floats; not together with quantize */
+    size_t max_shard; /* bytes of a file; 0 = 5 GiB */
+    /* Bytes of weights read and in all (may be NULL). */
+    void (*progress)(void *user, size_t done, size_t total);
+    /* Asked between tensors; true gives up (may be NULL). */
+    bool (*cancelled)(void *user);
+    void *user;
+} lm_convert_options;
+
+typedef struct lm_convert_result {
+    double bits_per_weight;
+    size_t parameters, bytes;
+    const char *dtype; /* of what is float in the result, "" if it was left as it was */
+} lm_convert_result;
+
+/* Writes the model folder `from` as an MLX checkpoint to the folder `to`, which must not exist: weights
+ * (cast, quantized or dequantized), index, config.json, tokenizer files, a model card. Streams tensor by
+ * tensor; everything is made under a temporary name, so a failure leaves nothing. options and result may be
+ * NULL. 0, or -1. */
+LM_API int lm_convert(const char *from, const char *to, const lm_convert_options *options,
+                      lm_convert_result *result);
 
 /* --- the machine --- */
 
