@@ -51,15 +51,15 @@ static inline double m_tanh_f64(double x) { return tanh(x); }
 static inline double m_erf_f64(double x) { return erf(x); }
 static inline double m_pow_f64(double x, double y) { return pow(x, y); }
 /* NaN if either is, as MLX's; so not fmax. */
-static inline double m_max_f64(double x, double y) { return (x > y) | (x != x) ? x : y; }
-static inline double m_min_f64(double x, double y) { return (x < y) | (x != x) ? x : y; }
+static inline double m_max_f64(double x, double y) { return ((x > y) | (x != x)) ? x : y; }
+static inline double m_min_f64(double x, double y) { return ((x < y) | (x != x)) ? x : y; }
 
 /* --- float: bits and roundings --- */
 
 static inline float m_abs_f32(float x) { return f32_from_bits(f32_bits(x) & 0x7FFFFFFFu); }
 static inline float m_sqrt_f32(float x) { return sqrtf(x); }
-static inline float m_max_f32(float x, float y) { return (x > y) | (x != x) ? x : y; }
-static inline float m_min_f32(float x, float y) { return (x < y) | (x != x) ? x : y; }
+static inline float m_max_f32(float x, float y) { return ((x > y) | (x != x)) ? x : y; }
+static inline float m_min_f32(float x, float y) { return ((x < y) | (x != x)) ? x : y; }
 /* The size of x with the sign of s. */
 static inline float m_with_sign(float x, float s)
 {
@@ -198,25 +198,22 @@ static inline float m_log1p_f32(float x)
 
 /* --- trigonometry --- */
 
-/* Three doubles a row that add up to 2/pi without the leading bits whose products with every float of the
+/* Three doubles a column that add up to 2/pi without the leading bits whose products with every float of the
  * row's exponents are multiples of 4 turns' quarters; the first two have 28 bits, so that their products are
- * exact. Row 0: |x| < 2^26. Row g: 2^(8g+18) <= |x| < 2^(8g+26). */
-static const double m_two_over_pi[14][3] = {
-    {0x1.45f306cp-1, 0x1.c9c882ap-29, 0x1.4fe13abe8fa9ap-59},
-    {0x1.17cc1b4p-3, 0x1.9391054p-30, 0x1.4fe13abe8fa9ap-59},
-    {0x1.e60db92p-10, 0x1.91054a6p-38, 0x1.f09d5f47d4d37p-66},
-    {0x1.b7272p-23, 0x1.054a7fp-46, 0x1.3abe8fa9a6ee0p-75},
-    {0x1.b939104p-26, 0x1.4a7f09cp-54, 0x1.5f47d4d377037p-82},
-    {0x1.391054ap-34, 0x1.fc27578p-64, 0x1.47d4d377036d9p-90},
-    {0x1.1054a7ep-42, 0x1.09d5f46p-70, 0x1.d4d377036d8a5p-98},
-    {0x1.529fc2p-52, 0x1.d5f47d4p-78, 0x1.a6ee06db14acdp-107},
-    {0x1.4fe13a8p-59, 0x1.f47d4d2p-86, 0x1.77036d8a5664fp-114},
-    {0x1.f09d5f4p-66, 0x1.f534dd8p-96, 0x1.036d8a5664f11p-122},
-    {0x1.3abe8f8p-75, 0x1.4d37702p-102, 0x1.6d8a5664f10e4p-130},
-    {0x1.5f47d4cp-82, 0x1.377036cp-110, 0x1.8a5664f10e410p-138},
-    {0x1.47d4d36p-90, 0x1.7036d8ap-118, 0x1.5993c439041fep-148},
-    {0x1.d4d377p-98, 0x1.b6c52bp-129, 0x1.93c439041fe51p-156},
+ * exact. Column 0: |x| < 2^26. Column g: 2^(8g+18) <= |x| < 2^(8g+26). */
+/* clang-format off */
+static const double m_two_over_pi[3][14] = {
+    {0x1.45f306cp-1, 0x1.17cc1b4p-3, 0x1.e60db92p-10, 0x1.b7272p-23, 0x1.b939104p-26,
+     0x1.391054ap-34, 0x1.1054a7ep-42, 0x1.529fc2p-52, 0x1.4fe13a8p-59, 0x1.f09d5f4p-66,
+     0x1.3abe8f8p-75, 0x1.5f47d4cp-82, 0x1.47d4d36p-90, 0x1.d4d377p-98},
+    {0x1.c9c882ap-29, 0x1.9391054p-30, 0x1.91054a6p-38, 0x1.054a7fp-46, 0x1.4a7f09cp-54,
+     0x1.fc27578p-64, 0x1.09d5f46p-70, 0x1.d5f47d4p-78, 0x1.f47d4d2p-86, 0x1.f534dd8p-96,
+     0x1.4d37702p-102, 0x1.377036cp-110, 0x1.7036d8ap-118, 0x1.b6c52bp-129},
+    {0x1.4fe13abe8fa9ap-59, 0x1.4fe13abe8fa9ap-59, 0x1.f09d5f47d4d37p-66, 0x1.3abe8fa9a6ee0p-75, 0x1.5f47d4d377037p-82,
+     0x1.47d4d377036d9p-90, 0x1.d4d377036d8a5p-98, 0x1.a6ee06db14acdp-107, 0x1.77036d8a5664fp-114, 0x1.036d8a5664f11p-122,
+     0x1.6d8a5664f10e4p-130, 0x1.8a5664f10e410p-138, 0x1.5993c439041fep-148, 0x1.93c439041fe51p-156},
 };
+/* clang-format on */
 
 /* sin of |x| plus `quarter` quarter turns, in double until the end. A quarter turn is the unit: the argument
  * is q + r with q whole and |r| <= 1/2; both series are Taylor's in r. */
@@ -225,9 +222,9 @@ static inline float m_sin_shifted(float x, uint32_t quarter)
     const double magic = 0x1.8p52;
     uint32_t exponent = f32_bits(x) >> 23 & 255, row = exponent < 153 ? 0 : (exponent - 145) >> 3;
     double size = (double)m_abs_f32(x);
-    double y0 = size * m_two_over_pi[row][0], q0 = (y0 + magic) - magic;
-    double s = (y0 - q0) + size * m_two_over_pi[row][1], q1 = (s + magic) - magic;
-    double r = (s - q1) + size * m_two_over_pi[row][2], u = r * r;
+    double y0 = size * m_two_over_pi[0][row], q0 = (y0 + magic) - magic;
+    double s = (y0 - q0) + size * m_two_over_pi[1][row], q1 = (s + magic) - magic;
+    double r = (s - q1) + size * m_two_over_pi[2][row], u = r * r;
     double whole = (q0 + q1) + magic;
     uint64_t bits;
     __builtin_memcpy(&bits, &whole, 8);
@@ -309,9 +306,9 @@ static inline float m_pow_f32(float x, float y)
     float half = 0.5f * y_size;
     uint32_t whole = m_floor_f32(y_size) == y_size, even = m_floor_f32(half) == half;
     uint32_t negative = f32_bits(x) >> 31;
-    p = negative & whole & (even ^ 1) ? -p : p;
-    p = (x < 0) & (whole ^ 1) & (size != inf) ? NAN : p;
-    p = (x != x) | (y != y) ? x + y : p;
+    p = (negative & whole & (even ^ 1)) ? -p : p;
+    p = ((x < 0) & (whole ^ 1) & (size != inf)) ? NAN : p;
+    p = ((x != x) | (y != y)) ? x + y : p;
     uint32_t one = (x == 1) | (y == 0) | ((x == -1) & (y_size == inf));
     return one ? 1.0f : p;
 }
