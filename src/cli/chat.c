@@ -175,7 +175,7 @@ static int print_piece(void *user, const lm_token *token)
     chat *c = user;
     progress_end(&c->bar);
     strbuf_add(&c->answer, token->text, token->len);
-    if (out_write(token->text, token->len) || out_flush())
+    if (cli_write(token->text, token->len) || cli_flush())
         c->output_failed = true;
     return c->output_failed || c->answer.failed;
 }
@@ -189,11 +189,11 @@ static int generate(chat *c, const int *ids, size_t n)
     options.extra_eos = c->extra_eos;
     options.n_extra_eos = c->o.extra_eos.n;
     options.progress = show_progress;
-    options.cancelled = interrupt_pending;
+    options.cancelled = cli_interrupt_pending;
     if (keep_common(c, ids, n))
         return -1;
     strbuf_clear(&c->answer);
-    interrupt_clear();
+    cli_interrupt_clear();
     progress_start(&c->bar, "Reading", PROGRESS_COUNT);
     int status = lm_generate(c->session, ids + c->reused, n - c->reused, &options, print_piece, c, &c->stats);
     progress_end(&c->bar);
@@ -202,9 +202,9 @@ static int generate(chat *c, const int *ids, size_t n)
 
 static int print_figures(chat *c)
 {
-    bool stopped = interrupt_pending(NULL);
+    bool stopped = cli_interrupt_pending(NULL);
     const lm_stats *s = &c->stats;
-    return out_printf("%s\n%s%zu tokens · %.1f tok/s · prompt %.1f tok/s · peak %.2f GB%s\n\n",
+    return cli_printf("%s\n%s%zu tokens · %.1f tok/s · prompt %.1f tok/s · peak %.2f GB%s\n\n",
                       stopped ? " [stopped]" : "", c->color ? "\033[2m" : "", s->generated_tokens,
                       s->generation_tps, s->prompt_tps, (double)s->peak_memory * 1e-9,
                       c->color ? "\033[0m" : "");
@@ -247,14 +247,14 @@ static int set_system(chat *c, const char *text)
         return -1;
     mem_free(c->system);
     c->system = copy;
-    return out_printf("%s\n", copy ? "The system message is set." : "There is no system message now.");
+    return cli_printf("%s\n", copy ? "The system message is set." : "There is no system message now.");
 }
 
 static int print_stats(const chat *c)
 {
     lm_info info = lm_model_info(c->model);
     size_t held = lm_session_length(c->session);
-    if (out_printf("messages: %zu\ncache: %zu tokens (%.1f MB)%s\n", json_array_size(c->messages), held,
+    if (cli_printf("messages: %zu\ncache: %zu tokens (%.1f MB)%s\n", json_array_size(c->messages), held,
                    (double)(held * info.kv_bytes_per_token) * 1e-6,
                    info.max_position && held > (size_t)info.max_position
                        ? ", beyond what the model was made for"
@@ -262,7 +262,7 @@ static int print_stats(const chat *c)
         return -1;
     if (c->turn == 0)
         return 0;
-    return out_printf("last answer: %zu prompt tokens computed (%zu more were in the cache) in %.2f s, "
+    return cli_printf("last answer: %zu prompt tokens computed (%zu more were in the cache) in %.2f s, "
                       "%zu tokens in %.2f s, finish reason %s\n",
                       c->stats.prompt_tokens, c->reused, c->stats.prompt_seconds, c->stats.generated_tokens,
                       c->stats.generation_seconds, c->stats.finish_reason ? c->stats.finish_reason : "none");
@@ -274,7 +274,7 @@ static int reset(chat *c)
     c->turn = 0;
     if (lm_session_trim(c->session, 0))
         return -1;
-    return out_printf("The conversation is forgotten.\n");
+    return cli_printf("The conversation is forgotten.\n");
 }
 
 enum { RUN_DONE = 0, RUN_QUIT = 1, RUN_MESSAGE = 2 };
@@ -288,7 +288,7 @@ static int run_line(chat *c)
     if (strcmp(s, "/reset") == 0 || strcmp(s, "r") == 0)
         return reset(c);
     if (strcmp(s, "/help") == 0 || strcmp(s, "h") == 0)
-        return out_printf("%s", help);
+        return cli_printf("%s", help);
     if (strcmp(s, "/stats") == 0)
         return print_stats(c);
     if (strncmp(s, "/system", 7) == 0 && (s[7] == 0 || s[7] == ' '))
@@ -304,7 +304,7 @@ static int run_line(chat *c)
 /* Ctrl-C at the prompt: the first clears, the second leaves. */
 static bool second_interrupt(chat *c, bool *once)
 {
-    interrupt_clear();
+    cli_interrupt_clear();
     if (*once || !lineedit_interactive(c->input))
         return true;
     *once = true;
@@ -316,7 +316,7 @@ static int loop(chat *c)
 {
     bool interrupted = false, command;
     for (;;) {
-        interrupt_clear();
+        cli_interrupt_clear();
         line_result r = read_message(c, &command);
         if (r == LINE_INTERRUPTED && !second_interrupt(c, &interrupted))
             continue;
@@ -332,11 +332,11 @@ static int loop(chat *c)
             return c->status;
         if (did == RUN_MESSAGE && strspn(strbuf_text(&c->message), " \t\n") < c->message.len)
             did = turn(c);
-        if (did < 0 && (c->output_failed || out_closed()))
+        if (did < 0 && (c->output_failed || cli_closed()))
             return -1;
         if (did < 0)
             complain(c);
-        if (out_flush())
+        if (cli_flush())
             return -1;
     }
 }
@@ -346,12 +346,12 @@ static int greet(const chat *c)
     if (!lineedit_interactive(c->input))
         return 0;
     const char *bold = c->color ? "\033[1m" : "", *plain = c->color ? "\033[0m" : "";
-    if (out_printf("%smica chat%s · %s · at most %d tokens an answer\n", bold, plain, c->m.path,
+    if (cli_printf("%smica chat%s · %s · at most %d tokens an answer\n", bold, plain, c->m.path,
                    c->o.max_tokens))
         return -1;
-    if (c->system && out_printf("system: %.60s%s\n", c->system, strlen(c->system) > 60 ? "..." : ""))
+    if (c->system && cli_printf("system: %.60s%s\n", c->system, strlen(c->system) > 60 ? "..." : ""))
         return -1;
-    return out_printf("/help lists the commands; Ctrl-D leaves.\n\n");
+    return cli_printf("/help lists the commands; Ctrl-D leaves.\n\n");
 }
 
 static int start(chat *c)
@@ -371,20 +371,20 @@ static int start(chat *c)
     if (c->o.system && !(c->system = mem_strdup(c->o.system)))
         return -1;
     c->messages = json_array();
-    c->color = out_color(STDOUT_FILENO);
+    c->color = cli_color(STDOUT_FILENO);
     c->session = lm_session_new(c->model);
     if (!c->messages || !c->session || !(c->input = lineedit_new()))
         return -1;
-    interrupt_catch(false);
+    cli_interrupt_catch(false);
     return greet(c) ? -1 : loop(c);
 }
 
-int chat_run(int argc, char **argv)
+int cli_chat(int argc, char **argv)
 {
     chat c = {0};
     const option_group groups[] = {cli_model_group(&c.m), OPTION_GROUP("Text", rows, &c.o),
                                    cli_sampling_group(&c.s), cli_refused_group()};
-    const option_spec spec = {"chat", "a conversation with a model", examples, groups, 4};
+    const option_spec spec = {"mica chat", "a conversation with a model", examples, groups, 4};
     option_result parsed = options_parse(&spec, argc, argv);
     if (parsed != OPTIONS_RUN)
         return parsed == OPTIONS_HELP ? 0 : -1;

@@ -13,14 +13,14 @@
 #include <mica.h>
 #include <stdbool.h>
 
-int generate_run(int argc, char **argv);
-int chat_run(int argc, char **argv);
-int convert_run(int argc, char **argv);
-int tokenize_run(int argc, char **argv);
-int detokenize_run(int argc, char **argv);
-int template_run(int argc, char **argv);
-int logits_run(int argc, char **argv);
-int benchmark_run(int argc, char **argv);
+int cli_generate(int argc, char **argv);
+int cli_chat(int argc, char **argv);
+int cli_convert(int argc, char **argv);
+int cli_tokenize(int argc, char **argv);
+int cli_detokenize(int argc, char **argv);
+int cli_template(int argc, char **argv);
+int cli_logits(int argc, char **argv);
+int cli_benchmark(int argc, char **argv);
 
 /* --- options that several commands take --- */
 
@@ -57,23 +57,23 @@ int cli_read_stdin(strbuf *text);
 
 /* --- output --- */
 
-/* Writes to stdout: 0, or -1 with an error; out_closed tells that the reader went away, which main passes
+/* Writes to stdout: 0, or -1 with an error; cli_closed tells that the reader went away, which main passes
  * over in silence. */
-int out_write(const char *p, size_t n);
-int out_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
-int out_flush(void);
-bool out_closed(void);
+int cli_write(const char *p, size_t n);
+int cli_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
+int cli_flush(void);
+bool cli_closed(void);
 /* Appends a JSON value as text. */
 int cli_add_json(strbuf *out, const json_t *value, size_t flags);
 /* Is fd a terminal that wants colour (NO_COLOR, TERM=dumb)? */
-bool out_color(int fd);
+bool cli_color(int fd);
 
 /* --- Ctrl-C --- */
 
 /* From now on SIGINT sets a flag and interrupts a waiting read. With `once` a second one ends the program. */
-void interrupt_catch(bool once);
-/* Has one come since the last interrupt_clear? Fits lm_generate_options.cancelled. */
-bool interrupt_pending(void *unused);
-void interrupt_clear(void);
+void cli_interrupt_catch(bool once);
+/* Has one come since the last cli_interrupt_clear? Fits lm_generate_options.cancelled. */
+bool cli_interrupt_pending(void *unused);
+void cli_interrupt_clear(void);
 
 #endif

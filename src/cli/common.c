@@ -217,9 +217,9 @@ static int out_failed(void)
     return error_set("standard output: %s", strerror(errno));
 }
 
-int out_write(const char *p, size_t n) { return n && fwrite(p, 1, n, stdout) != n ? out_failed() : 0; }
+int cli_write(const char *p, size_t n) { return n && fwrite(p, 1, n, stdout) != n ? out_failed() : 0; }
 
-int out_printf(const char *fmt, ...)
+int cli_printf(const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
@@ -228,11 +228,11 @@ int out_printf(const char *fmt, ...)
     return n < 0 ? out_failed() : 0;
 }
 
-int out_flush(void) { return fflush(stdout) != 0 || ferror(stdout) ? out_failed() : 0; }
+int cli_flush(void) { return fflush(stdout) != 0 || ferror(stdout) ? out_failed() : 0; }
 
-bool out_closed(void) { return closed; }
+bool cli_closed(void) { return closed; }
 
-bool out_color(int fd)
+bool cli_color(int fd)
 {
     const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
     return isatty(fd) && !(no && *no) && term && strcmp(term, "dumb") != 0;
@@ -262,7 +262,7 @@ static void on_interrupt(int sig)
     interrupted = 1;
 }
 
-void interrupt_catch(bool once)
+void cli_interrupt_catch(bool once)
 {
     struct sigaction action = {.sa_handler = on_interrupt};
     sigemptyset(&action.sa_mask);
@@ -270,10 +270,10 @@ void interrupt_catch(bool once)
     sigaction(SIGINT, &action, NULL);
 }
 
-bool interrupt_pending(void *unused)
+bool cli_interrupt_pending(void *unused)
 {
     (void)unused;
     return interrupted;
 }
 
-void interrupt_clear(void) { interrupted = 0; }
+void cli_interrupt_clear(void) { interrupted = 0; }

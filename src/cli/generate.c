@@ -162,7 +162,7 @@ static int print_piece(void *user, const lm_token *token)
     run *r = user;
     progress_end(&r->bar);
     r->text_bytes += token->len;
-    if (out_write(token->text, token->len) || out_flush())
+    if (cli_write(token->text, token->len) || cli_flush())
         r->output_failed = true;
     return r->output_failed;
 }
@@ -182,11 +182,11 @@ static void print_setup(const run *r)
 
 static int print_figures(const run *r, const lm_stats *stats)
 {
-    if (out_printf("\n==========\n"))
+    if (cli_printf("\n==========\n"))
         return -1;
     if (r->text_bytes == 0)
-        return out_printf("No text generated for this prompt\n");
-    return out_printf("Prompt: %zu tokens, %.3f tokens-per-sec\n"
+        return cli_printf("No text generated for this prompt\n");
+    return cli_printf("Prompt: %zu tokens, %.3f tokens-per-sec\n"
                       "Generation: %zu tokens, %.3f tokens-per-sec\n"
                       "Peak memory: %.3f GB\n"
                       "Load time: %.3f s\n",
@@ -203,14 +203,14 @@ static int answer(run *r)
     options.n_extra_eos = r->o.extra_eos.n;
     options.prefill_step = r->o.prefill_step;
     options.progress = show_progress;
-    options.cancelled = interrupt_pending;
+    options.cancelled = cli_interrupt_pending;
     if (r->o.verbose) {
         print_setup(r);
-        if (out_printf("==========\n") || out_flush())
+        if (cli_printf("==========\n") || cli_flush())
             return -1;
     }
     progress_start(&r->bar, "Reading the prompt", PROGRESS_COUNT);
-    interrupt_catch(true);
+    cli_interrupt_catch(true);
     lm_stats stats;
     int status = lm_generate(r->session, r->ids, r->n_ids, &options, print_piece, r, &stats);
     progress_end(&r->bar);
@@ -218,9 +218,9 @@ static int answer(run *r)
         return -1;
     if (status)
         return -1;
-    if (r->o.verbose ? print_figures(r, &stats) : out_write("\n", 1))
+    if (r->o.verbose ? print_figures(r, &stats) : cli_write("\n", 1))
         return -1;
-    return interrupt_pending(NULL) ? 130 : 0; /* 130: what shells take for Ctrl-C, so that a loop ends */
+    return cli_interrupt_pending(NULL) ? 130 : 0; /* 130: what shells take for Ctrl-C, so that a loop ends */
 }
 
 static int generate(run *r)
@@ -235,12 +235,12 @@ static int generate(run *r)
     return r->session ? answer(r) : -1;
 }
 
-int generate_run(int argc, char **argv)
+int cli_generate(int argc, char **argv)
 {
     run r = {0};
     const option_group groups[] = {cli_model_group(&r.m), OPTION_GROUP("Text", rows, &r.o),
                                    cli_sampling_group(&r.s), cli_refused_group()};
-    const option_spec spec = {"generate", "answers one prompt", examples, groups, 4};
+    const option_spec spec = {"mica generate", "answers one prompt", examples, groups, 4};
     option_result parsed = options_parse(&spec, argc, argv);
     if (parsed != OPTIONS_RUN)
         return parsed == OPTIONS_HELP ? 0 : -1;

@@ -49,7 +49,7 @@ static int read_char(EditLine *el, wchar_t *out)
     size_t n = 0;
     for (;;) {
         ssize_t got = read(STDIN_FILENO, bytes + n, 1);
-        if (got < 0 && errno == EINTR && !interrupt_pending(NULL))
+        if (got < 0 && errno == EINTR && !cli_interrupt_pending(NULL))
             continue;
         if (got <= 0)
             return (int)got;
@@ -89,7 +89,7 @@ static line_result edit_line(lineedit *e, strbuf *line)
     int n;
     const char *text = el_gets(e->el, &n);
     if (!text || n <= 0) {
-        bool stopped = interrupt_pending(NULL);
+        bool stopped = cli_interrupt_pending(NULL);
         el_reset(e->el);
         putchar('\n');
         return stopped ? LINE_INTERRUPTED : LINE_END;
@@ -140,7 +140,7 @@ static line_result fill(lineedit *e)
 {
     ssize_t n;
     while ((n = read(STDIN_FILENO, e->block, BLOCK)) < 0 && errno == EINTR)
-        if (interrupt_pending(NULL)) {
+        if (cli_interrupt_pending(NULL)) {
             if (e->interactive)
                 putchar('\n');
             return LINE_INTERRUPTED;

@@ -13,7 +13,7 @@ typedef enum line_result {
     LINE_ERROR = -1, /* the thread's error is set */
     LINE_TEXT,
     LINE_END,         /* end of input, Ctrl-D */
-    LINE_INTERRUPTED, /* Ctrl-C: needs interrupt_catch */
+    LINE_INTERRUPTED, /* Ctrl-C: needs cli_interrupt_catch */
 } line_result;
 
 /* NULL with an error. One at a time. */

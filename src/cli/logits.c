@@ -134,7 +134,7 @@ static int work(const logits_options *o)
     return status;
 }
 
-int logits_run(int argc, char **argv)
+int cli_logits(int argc, char **argv)
 {
     logits_options o = {0};
     const option_group group = OPTION_GROUP("Options", rows, &o);

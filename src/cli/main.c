@@ -17,14 +17,14 @@ typedef struct command {
 
 /* clang-format off */
 static const command commands[] = {
-    {"generate", generate_run, "answer one prompt"},
-    {"chat", chat_run, "talk with a model"},
-    {"convert", convert_run, "convert and quantize a checkpoint"},
-    {"benchmark", benchmark_run, "measure speed against the machine's memory bandwidth"},
-    {"tokenize", tokenize_run, "text to token ids"},
-    {"detokenize", detokenize_run, "token ids to text"},
-    {"template", template_run, "render a chat template"},
-    {"logits", logits_run, "write the logits of given tokens"},
+    {"generate", cli_generate, "answer one prompt"},
+    {"chat", cli_chat, "talk with a model"},
+    {"convert", cli_convert, "convert and quantize a checkpoint"},
+    {"benchmark", cli_benchmark, "measure speed against the machine's memory bandwidth"},
+    {"tokenize", cli_tokenize, "text to token ids"},
+    {"detokenize", cli_detokenize, "token ids to text"},
+    {"template", cli_template, "render a chat template"},
+    {"logits", cli_logits, "write the logits of given tokens"},
     {"serve", NULL, NULL}, {"server", NULL, NULL}, {"lora", NULL, NULL}, {"fuse", NULL, NULL},
     {"perplexity", NULL, NULL}, {"evaluate", NULL, NULL}, {"cache_prompt", NULL, NULL}, {"manage", NULL, NULL},
     {"share", NULL, NULL}, {"upload", NULL, NULL}, {"awq", NULL, NULL}, {"dwq", NULL, NULL}, {"gptq", NULL, NULL},
@@ -98,7 +98,7 @@ static int run(int argc, char **argv, const char **known)
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
         return print_help();
     if (strcmp(argv[1], "--version") == 0)
-        return out_printf("mica %s\n", lm_version());
+        return cli_printf("mica %s\n", lm_version());
     return run_command(argv[1], argc - 2, argv + 2, known);
 }
 
@@ -108,9 +108,9 @@ int main(int argc, char **argv)
     const char *name = NULL;
     int status = run(argc, argv, &name);
     /* One line, whatever came before; a reader that went away wants none. */
-    if (status < 0 || out_flush()) {
+    if (status < 0 || cli_flush()) {
         status = 1;
-        if (!out_closed())
+        if (!cli_closed())
             fprintf(stderr, "mica%s%s: %s\n", name ? " " : "", name ? name : "",
                     error_pending() ? error_text() : "failed without saying why");
     }

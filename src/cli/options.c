@@ -213,7 +213,7 @@ static bool find(const option_spec *spec, const char *arg, found *f)
 static int unknown(const option_spec *spec, const char *arg)
 {
     if (arg[0] != '-')
-        return error_set("unexpected argument \"%s\" (see: mica %s --help)", arg, spec->command);
+        return error_set("unexpected argument \"%s\" (see: %s --help)", arg, spec->command);
     char name[MAX_WORD + 1];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(arg, "="), arg);
     const char *best = NULL;
@@ -226,7 +226,7 @@ static int unknown(const option_spec *spec, const char *arg)
         }
     if (best)
         return error_set("unknown option %s: did you mean %s?", name, best);
-    return error_set("unknown option %s (see: mica %s --help)", name, spec->command);
+    return error_set("unknown option %s (see: %s --help)", name, spec->command);
 }
 
 /* May the argument after an option be its value? */
@@ -328,7 +328,7 @@ static void print_option(const option *o)
 
 static void print_help(const option_spec *spec)
 {
-    printf("mica %s: %s\n\nUsage: mica %s [options]\n", spec->command, spec->summary, spec->command);
+    printf("%s: %s\n\nUsage: %s [options]\n", spec->command, spec->summary, spec->command);
     for (size_t g = 0; g < spec->n_groups; g++) {
         const option_group *group = &spec->groups[g];
         bool titled = false;

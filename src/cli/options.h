@@ -57,7 +57,7 @@ typedef struct option_group {
     }
 
 typedef struct option_spec {
-    const char *command; /* "generate" */
+    const char *command; /* "mica generate" */
     const char *summary; /* what it does, one or two sentences */
     const char *examples;
     const option_group *groups;

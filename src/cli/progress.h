@@ -21,8 +21,6 @@ void progress_update(progress *p, size_t done, size_t total);
 /* Wipes the bar. May be called more than once. */
 void progress_end(progress *p);
 
-/* Seconds of a clock that only goes forward. */
-double clock_seconds(void);
 /* The text of a bar, for tests: at most `width` columns, NUL-terminated. seconds: since the start. */
 void progress_format(const progress *p, size_t done, size_t total, double seconds, int width, char *out,
                      size_t size);

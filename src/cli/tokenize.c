@@ -196,9 +196,9 @@ static int emit(const tokenizer *t, const text_options *o, convert_fn convert, c
                 strbuf *out)
 {
     strbuf_clear(out);
-    if (convert(t, o, in, n, out) || out->failed || out_write(out->data, out->len))
+    if (convert(t, o, in, n, out) || out->failed || cli_write(out->data, out->len))
         return -1;
-    return out_flush();
+    return cli_flush();
 }
 
 static int each_line(const tokenizer *t, const text_options *o, convert_fn convert, strbuf *out)
@@ -213,7 +213,7 @@ static int each_line(const tokenizer *t, const text_options *o, convert_fn conve
             continue;
         char why[512];
         snprintf(why, sizeof why, "%s", error_text());
-        if (!out_closed()) {
+        if (!cli_closed()) {
             error_clear();
             error_set("line %zu: %s", number, why);
         }
@@ -263,7 +263,7 @@ static int run(const char *name, const char *summary, const char *examples, opti
     return work(o, whole, line);
 }
 
-int tokenize_run(int argc, char **argv)
+int cli_tokenize(int argc, char **argv)
 {
     static const option rows[] = {
         MODEL_ROW,
@@ -273,12 +273,12 @@ int tokenize_run(int argc, char **argv)
                "each input line is a JSON string, each output line a JSON array of ids"),
     };
     text_options o = {0};
-    return run("tokenize", "reads text from stdin, prints token ids",
+    return run("mica tokenize", "reads text from stdin, prints token ids",
                "  printf 'Once upon a time' | mica tokenize --model models/story\n",
                (option_group)OPTION_GROUP("Options", rows, &o), &o, text_to_ids, json_to_ids, argc, argv);
 }
 
-int detokenize_run(int argc, char **argv)
+int cli_detokenize(int argc, char **argv)
 {
     static const option rows[] = {
         MODEL_ROW,
