@@ -1,5 +1,6 @@
 # Reads the headers of src, then lines "FILE SYMBOL", and prints "FILE SYMBOL message" for each symbol whose first
-# word belongs neither to its file, nor to its folder, nor to a header of that folder. -v public="mx ..."
+# word belongs neither to its file, nor to its folder, nor to a header of that folder, and that the table of prefixes
+# (-v prefixes=FILE) does not give to it. -v public="mx ..."
 function words(path,    base, n, i, part, folder) {
     base = path
     folder = path
@@ -14,6 +15,16 @@ BEGIN {
     n = split(public, part, " ")
     for (i = 1; i <= n; i++)
         ours[part[i]] = 1
+    while ((getline line < prefixes) > 0)
+        if (line !~ /^#/ && split(line, field, / \| /) == 3)
+            given[field[1]] = given[field[1]] " " field[2]
+}
+function is_given(prefix, file,    n, i, where) {
+    n = split(given[prefix], where, " ")
+    for (i = 1; i <= n; i++)
+        if (index(file, where[i]) == 1)
+            return 1
+    return 0
 }
 NF == 1 { words($1); next }
 {
@@ -28,7 +39,7 @@ NF == 1 { words($1); next }
     singular = top
     sub(/s$/, "", singular)
     if (first in ours || first == top || first == singular || (folder, first) in allowed ||
-        ("src/" top, first) in allowed || (folder, first "s") in allowed)
+        ("src/" top, first) in allowed || (folder, first "s") in allowed || is_given(first, $1))
         next
     print $1, $2, "begins with no word of its file, its folder or a header of its folder"
 }

@@ -1,13 +1,15 @@
 #!/bin/sh
 # ./run lint: what the compiler does not check, and what it does with every warning on. Each problem is one line
-# "file:line: message"; the last line is "lint: ok" or "lint: N problems". `./run lint text` leaves out what has to build.
+# "file:line: message"; the last line is "lint: ok" or "lint: N problems". `./run lint text` leaves out what has to build;
+# `./run lint fix` formats every file in place and does nothing else.
 #
 #   layers   src/<folder> includes only headers of its own folder and of folders before it in $LAYERS. base
 #            includes base alone. kernels holds leaf headers: it includes only itself, and everybody may include it.
 #            Includes are written from src/ or include/.
 #   sizes    a file has at most 1000 lines, a function at most 100; over 400 and 60 it is mentioned with -v.
 #   names    what crosses files begins with a word of its file, its folder or a header of its folder, or with
-#            mx_ mlx_ nn_ lm_ mica_; libmica.so exports only the last five.
+#            mx_ mlx_ nn_ lm_ mica_, or is given to that file by tools/lint-prefixes.txt; libmica.so exports only
+#            the five.
 #   headers  each compiles alone: C17, and those of include/ also as C++17.
 #   format   .clang-format, by version 14 (other versions disagree with it).
 #   text     no tabs, trailing blanks, missing last newline, TO-DO marks, paths of somebody's machine.
@@ -24,9 +26,9 @@ PUBLIC="mx mlx nn lm mica"
 mode=all verbose=0
 for argument; do
     case $argument in
-    text) mode=text ;;
+    text | fix) mode=$argument ;;
     -v) verbose=1 ;;
-    *) die "lint: '$argument' is neither text nor -v" ;;
+    *) die "lint: '$argument' is none of text, fix, -v" ;;
     esac
 done
 
@@ -82,10 +84,18 @@ check_text() {
         sed -E 's/^([^:]*:[0-9]+):.*/\1: a path of one machine/' || true
 }
 
-check_format() {
+need_formatter() {
     formatter=clang-format-14
-    have $formatter || formatter=clang-format
-    $formatter --version | grep -q 'version 14\.' || {
+    have $formatter && return 0
+    if have clang-format && clang-format --version | grep -q 'version 14\.'; then
+        formatter=clang-format
+    else
+        (install_packages clang-format-14) >&2
+    fi
+}
+
+check_format() {
+    need_formatter || {
         say "lint: format not checked: clang-format 14 is not to be had here" >&2
         return 0
     }
@@ -143,7 +153,7 @@ check_names() {
             file=${file%.o}
             [ ! -f "$file" ] || nm -g --defined-only "$object" | awk -v file="$file" 'NF == 3 { print file, $3 }'
         done >build/lint/symbols
-    awk -v public="$PUBLIC" -f tools/lint-names.awk build/lint/stems build/lint/symbols |
+    awk -v public="$PUBLIC" -v prefixes=tools/lint-prefixes.txt -f tools/lint-names.awk build/lint/stems build/lint/symbols |
         while read -r file name message; do
             line=$(grep -nE "(^|[^A-Za-z0-9_])$name([^A-Za-z0-9_]|\$)" "$file" | head -n 1 | cut -d: -f1)
             say "$file:${line:-1}: $name: $message"
@@ -161,14 +171,18 @@ run_check() {
     awk -f tools/lint-allow.awk tools/lint-allow.txt build/lint/found | tee -a "$out"
 }
 
+if [ "$mode" = fix ]; then
+    need_formatter || die "clang-format 14 is needed"
+    over build/lint/format $formatter -i
+    exit 0
+fi
+
 run_check check_layers
 run_check check_sizes
 run_check check_text
 if [ "$mode" = all ]; then
     need_build
     need_clang
-    { have clang-format-14 || { have clang-format && clang-format --version | grep -q 'version 14\.'; }; } ||
-        (install_packages clang-format-14) || true
     run_check check_format
     run_check check_headers
     run_check check_build lint-gcc
