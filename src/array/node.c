@@ -230,7 +230,7 @@ int node_allocate_from(node *n, const uint8_t *candidates, size_t n_candidates)
 {
     for (size_t c = 0; c < n_candidates; c++) {
         node *in = n->inputs[candidates[c]];
-        if (node_can_donate(n, candidates[c]) && node_bytes(in) == node_bytes(n)) {
+        if (node_can_donate(n, candidates[c]) && in->size == n->size && node_itemsize(in) == node_itemsize(n)) {
             buffer_release(n->buf);
             n->buf = buffer_retain(in->buf);
             n->data = in->data;

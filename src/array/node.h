@@ -86,7 +86,7 @@ mlx_array node_temp(node *n);
 
 /* Gives n a fresh row-major buffer. */
 int node_allocate(node *n);
-/* Gives n the buffer of a dead input of the same number of bytes if it can have it, else a fresh one. An input is
+/* Gives n the buffer of a dead input with as many elements of the same size if there is one, else a fresh one. An input is
  * dead if this node holds its only reference and it alone uses its buffer, row-major. */
 int node_allocate_from(node *n, const uint8_t *candidates, size_t n_candidates);
 /* May n's evaluation overwrite its input i? */

@@ -3,6 +3,14 @@
 
 #include "array/dtype.h"
 
+/* Kernels take any mix of float32 and the halves as it is, so that a weight is never converted in memory. */
+static mlx_array operand(mlx_array x, mlx_dtype t)
+{
+    if (mx_is_null(x))
+        return x;
+    return t == MLX_FLOAT64 || !dtype_is_float(mx_dtype_of(x)) ? mx_astype(x, t) : x;
+}
+
 /* Vectors become matrices of one row or column for the product, whose extra axis goes again. */
 mlx_array mx_matmul(mlx_array a, mlx_array b)
 {
@@ -14,7 +22,7 @@ mlx_array mx_matmul(mlx_array a, mlx_array b)
     if (!dtype_is_float(t))
         return op_fail("[matmul] only real floating point types are supported, not %s", mx_dtype_name(t));
     bool row = mx_ndim(a) == 1, column = mx_ndim(b) == 1;
-    mlx_array in[2] = {op_to_float(row ? mx_expand_dims(a, 0) : a), op_to_float(column ? mx_expand_dims(b, 1) : b)};
+    mlx_array in[2] = {operand(row ? mx_expand_dims(a, 0) : a, t), operand(column ? mx_expand_dims(b, 1) : b, t)};
     mlx_array y = prim_make(PRIM_Matmul, in, 2, NULL, 0);
     if (!mx_is_null(y) && row)
         y = mx_squeeze(y, -2);

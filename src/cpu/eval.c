@@ -1,0 +1,72 @@
+/* The CPU back end: which function computes which primitive. An empty slot is a primitive that this back end does not
+ * have; tests/cpu lists them. */
+#include "cpu/eval.h"
+
+#include "array/backend.h"
+#include "base/error.h"
+#include "cpu/pool.h"
+
+typedef int (*eval_fn)(node *n);
+
+static const eval_fn table[PRIM_COUNT] = {
+#define UNARY(name, Prim, ...) [PRIM_##Prim] = cpu_eval_unary,
+#include "mx_unary.def"
+#undef UNARY
+#define BINARY(name, Prim, ...) [PRIM_##Prim] = cpu_eval_binary,
+#include "mx_binary.def"
+#undef BINARY
+    [PRIM_Select] = cpu_eval_select,
+    [PRIM_AsType] = cpu_eval_astype,
+    [PRIM_Contiguous] = cpu_eval_contiguous,
+    [PRIM_Full] = cpu_eval_full,
+    [PRIM_Arange] = cpu_eval_arange,
+    [PRIM_Reshape] = cpu_eval_reshape,
+    [PRIM_SliceUpdate] = cpu_eval_slice_update,
+    [PRIM_Concatenate] = cpu_eval_concatenate,
+    [PRIM_Gather] = cpu_eval_gather,
+    [PRIM_GatherAxis] = cpu_eval_gather_axis,
+    [PRIM_Reduce] = cpu_eval_reduce,
+    [PRIM_ArgReduce] = cpu_eval_arg_reduce,
+    [PRIM_LogSumExp] = cpu_eval_row_function,
+    [PRIM_Softmax] = cpu_eval_row_function,
+    [PRIM_Scan] = cpu_eval_scan,
+    [PRIM_Sort] = cpu_eval_sort,
+    [PRIM_ArgSort] = cpu_eval_sort,
+    [PRIM_Matmul] = cpu_eval_matmul,
+    [PRIM_Quantize] = cpu_eval_quantize,
+    [PRIM_Dequantize] = cpu_eval_dequantize,
+    [PRIM_QuantizedMatmul] = cpu_eval_quantized_matmul,
+    [PRIM_RMSNorm] = cpu_eval_row_function,
+    [PRIM_LayerNorm] = cpu_eval_row_function,
+    [PRIM_RoPE] = cpu_eval_rope,
+    [PRIM_ScaledDotProductAttention] = cpu_eval_attention,
+    [PRIM_SwiGLU] = cpu_eval_swiglu,
+    [PRIM_RandomBits] = cpu_eval_random_bits,
+};
+
+int backend_cpu_eval(node *n)
+{
+    if (prim_view(n))
+        return 0;
+    if (!table[n->prim])
+        return error_set("[%s] has no CPU implementation", n->prim ? prim_table[n->prim].name : "array");
+    return table[n->prim](n);
+}
+
+int cpu_eval_no_kernel(const node *n, mlx_dtype dtype)
+{
+    return error_set("[%s] has no CPU kernel for %s", prim_table[n->prim].name, mx_dtype_name(dtype));
+}
+
+int mx_threads(void) { return pool_threads(); }
+
+void mx_set_threads(int n) { pool_set_threads(n); }
+
+const char *mx_cpu_isa(void) { return cpu_isa_name(cpu_kernels_get()->isa); }
+
+void mx_shutdown(void)
+{
+    cpu_eval_shutdown();
+    pool_stop();
+    node_shutdown();
+}

@@ -1,0 +1,41 @@
+/* How the CPU computes a node: one function a primitive, found by its number. */
+#ifndef MICA_CPU_EVAL_H
+#define MICA_CPU_EVAL_H
+
+#include "cpu/kernels.h"
+#include "prim/prim.h"
+
+/* CPU_EVAL(Prim, function): the rows of the back end's table (eval.c). */
+int cpu_eval_unary(node *n);
+int cpu_eval_binary(node *n);
+int cpu_eval_select(node *n);
+int cpu_eval_astype(node *n);
+int cpu_eval_contiguous(node *n);
+int cpu_eval_full(node *n);
+int cpu_eval_arange(node *n);
+int cpu_eval_reshape(node *n);
+int cpu_eval_slice_update(node *n);
+int cpu_eval_concatenate(node *n);
+int cpu_eval_gather(node *n);
+int cpu_eval_gather_axis(node *n);
+int cpu_eval_reduce(node *n);
+int cpu_eval_arg_reduce(node *n);
+int cpu_eval_scan(node *n);
+int cpu_eval_sort(node *n);
+int cpu_eval_matmul(node *n);
+int cpu_eval_quantize(node *n);
+int cpu_eval_dequantize(node *n);
+int cpu_eval_quantized_matmul(node *n);
+int cpu_eval_row_function(node *n);
+int cpu_eval_rope(node *n);
+int cpu_eval_attention(node *n);
+int cpu_eval_swiglu(node *n);
+int cpu_eval_random_bits(node *n);
+
+/* Releases the cached rotary tables. */
+void cpu_eval_shutdown(void);
+
+/* The primitive has no kernel for this dtype: "[Name] ...". Returns -1. */
+int cpu_eval_no_kernel(const node *n, mlx_dtype dtype);
+
+#endif

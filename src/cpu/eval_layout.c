@@ -1,0 +1,119 @@
+/* Primitives that copy: layout changes, constants, joins, updates of a part. */
+#include "cpu/eval.h"
+#include "cpu/walk.h"
+#include "base/error.h"
+#include "kernels/half.h"
+
+#include <string.h>
+
+static void copy_row(const void *context, char *const *p, const int64_t *s, size_t n)
+{
+    const int *log_size = context;
+    cpu_kernels_get()->elementwise.copy[*log_size](p[1], (ptrdiff_t)s[1], p[0], (ptrdiff_t)s[0], n);
+}
+
+/* Copies `from` (broadcast to the shape) to a part of memory with these strides. */
+static void copy_to(char *to, const int64_t *strides, const int *shape, int ndim, const node *from)
+{
+    size_t itemsize = node_itemsize(from);
+    int log_size = itemsize == 1 ? 0 : itemsize == 2 ? 1 : itemsize == 4 ? 2 : 3;
+    walk w;
+    walk_init(&w, shape, ndim);
+    walk_add_strided(&w, to, strides, itemsize);
+    walk_add(&w, from);
+    walk_run(&w, copy_row, &log_size);
+}
+
+/* n: its input's elements in row-major order, without a copy if they are so already. */
+int cpu_eval_contiguous(node *n)
+{
+    const node *in = n->inputs[0];
+    if (in->flags & NODE_ROW_CONTIGUOUS) {
+        node_view(n, in, in->data, n->strides);
+        return 0;
+    }
+    if (node_allocate(n))
+        return -1;
+    walk_copy_dense(in, n->data);
+    return 0;
+}
+
+/* Row-major in, row-major out: the strides that n was born with are right for the new shape. */
+int cpu_eval_reshape(node *n) { return cpu_eval_contiguous(n); }
+
+int cpu_eval_full(node *n)
+{
+    if (node_allocate(n))
+        return -1;
+    copy_to(n->data, n->strides, n->shape, n->ndim, n->inputs[0]);
+    return 0;
+}
+
+/* start and step as the dtype holds them. */
+static double rounded(double v, mlx_dtype t)
+{
+    switch (t) {
+    case MLX_FLOAT64:
+        return v;
+    case MLX_FLOAT32:
+        return (float)v;
+    case MLX_FLOAT16:
+        return f16_to_f32(f32_to_f16((float)v));
+    case MLX_BFLOAT16:
+        return bf16_to_f32(f32_to_bf16((float)v));
+    default:
+        return (double)(int64_t)v;
+    }
+}
+
+int cpu_eval_arange(node *n)
+{
+    const prim_arange *p = n->params;
+    cpu_unary_fn cast = cpu_kernels_get()->elementwise.cast[MLX_FLOAT64][n->dtype];
+    double start = rounded(p->start, (mlx_dtype)p->dtype), step = rounded(p->step, (mlx_dtype)p->dtype);
+    if (node_allocate(n))
+        return -1;
+    for (size_t i = 0; i < n->size; i += 64) {
+        double block[64];
+        size_t m = n->size - i < 64 ? n->size - i : 64;
+        for (size_t j = 0; j < m; j++)
+            block[j] = start + (double)(i + j) * step;
+        cast(block, 1, n->data + i * node_itemsize(n), m);
+    }
+    return 0;
+}
+
+/* In the input's own memory when nobody else holds it: this is how a KV cache grows by a row. */
+int cpu_eval_slice_update(node *n)
+{
+    static const uint8_t first[1] = {0};
+    const node *x = n->inputs[0];
+    const prim_range *r = n->params;
+    int64_t strides[MX_MAX_DIMS], offset = 0;
+    int shape[MX_MAX_DIMS];
+    if (node_allocate_from(n, first, 1))
+        return -1;
+    if (n->data != x->data)
+        walk_copy_dense(x, n->data);
+    for (int i = 0; i < n->ndim; i++) {
+        offset += r[i].start * n->strides[i];
+        strides[i] = r[i].stride * n->strides[i];
+        shape[i] = r[i].size;
+    }
+    copy_to(n->data + offset * (int64_t)node_itemsize(n), strides, shape, n->ndim, n->inputs[1]);
+    return 0;
+}
+
+int cpu_eval_concatenate(node *n)
+{
+    int axis = ((const prim_axis *)n->params)->axis;
+    int64_t offset = 0;
+    if (node_allocate(n))
+        return -1;
+    for (uint32_t i = 0; i < n->n_inputs; i++) {
+        const node *in = n->inputs[i];
+        copy_to(n->data + offset * (int64_t)node_itemsize(n), n->strides, in->shape, in->ndim, in);
+        offset += in->shape[axis] * n->strides[axis];
+    }
+    return 0;
+}

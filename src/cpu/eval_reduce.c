@@ -1,0 +1,186 @@
+/* Reductions, running sums and sorts along axes.
+ *
+ * A reduction sees its input as kept axes times reduced axes. When the reduced ones merge into one, kernels read the
+ * input where it is: a row for each result, or, when the last axis is kept, rows at a time. Otherwise the input is
+ * first copied with the reduced axes last. */
+#include "cpu/eval.h"
+#include "cpu/pool.h"
+#include "cpu/walk.h"
+
+#include <string.h>
+
+/* Kept and reduced axes of a node, merged where strides allow. */
+typedef struct axes {
+    int ndim;
+    int64_t shape[MX_MAX_DIMS], stride[MX_MAX_DIMS];
+    size_t size;
+} axes;
+
+static axes pick(const node *x, uint32_t bits, bool wanted)
+{
+    axes a = {.size = 1};
+    for (int i = 0; i < x->ndim; i++) {
+        if (((bits >> i & 1) != 0) != wanted)
+            continue;
+        a.size *= (size_t)x->shape[i];
+        if (x->shape[i] <= 1)
+            continue;
+        int last = a.ndim - 1;
+        if (last >= 0 && a.stride[last] == x->strides[i] * x->shape[i] && a.shape[last] <= INT32_MAX / x->shape[i]) {
+            a.shape[last] *= x->shape[i];
+            a.stride[last] = x->strides[i];
+            continue;
+        }
+        a.shape[a.ndim] = x->shape[i];
+        a.stride[a.ndim++] = x->strides[i];
+    }
+    return a;
+}
+
+/* Offset in elements of the i-th entry of these axes, row-major. */
+static int64_t offset_of(const axes *a, size_t i)
+{
+    int64_t offset = 0;
+    for (int d = a->ndim - 1; d >= 0; d--) {
+        offset += (int64_t)(i % (size_t)a->shape[d]) * a->stride[d];
+        i /= (size_t)a->shape[d];
+    }
+    return offset;
+}
+
+typedef struct reduce_job {
+    node *n;
+    const char *data;
+    axes kept, reduced;
+    size_t in_size, out_size;
+    cpu_reduce_fn row;
+    cpu_reduce_rows_fn rows;
+    int64_t stride; /* of the reduced axis */
+} reduce_job;
+
+static void reduce_range(void *context, size_t begin, size_t end)
+{
+    const reduce_job *j = context;
+    for (size_t i = begin; i < end; i++)
+        j->row(j->data + offset_of(&j->kept, i) * (int64_t)j->in_size, (ptrdiff_t)j->stride,
+               j->n->data + i * j->out_size, j->reduced.size);
+}
+
+/* The innermost kept axis is dense: one call makes a whole run of results. */
+static void reduce_rows_range(void *context, size_t begin, size_t end)
+{
+    const reduce_job *j = context;
+    size_t m = (size_t)j->kept.shape[j->kept.ndim - 1];
+    while (begin < end) {
+        size_t run = m - begin % m;
+        run = run < end - begin ? run : end - begin;
+        j->rows(j->data + offset_of(&j->kept, begin) * (int64_t)j->in_size, (ptrdiff_t)j->stride,
+                j->n->data + begin * j->out_size, j->reduced.size, run);
+        begin += run;
+    }
+}
+
+/* Copies x with its reduced axes last; afterwards the job reads dense rows. */
+static int gather_rows(reduce_job *j, const node *x, buffer **temp)
+{
+    *temp = buffer_new(node_bytes(x));
+    if (!*temp)
+        return -1;
+    int shape[MX_MAX_DIMS];
+    int64_t from[MX_MAX_DIMS];
+    int ndim = 0;
+    const axes *parts[2] = {&j->kept, &j->reduced};
+    for (int p = 0; p < 2; p++)
+        for (int i = 0; i < parts[p]->ndim; i++) {
+            shape[ndim] = (int)parts[p]->shape[i];
+            from[ndim++] = parts[p]->stride[i];
+        }
+    node view = *x;
+    view.ndim = (uint8_t)ndim;
+    view.shape = shape;
+    view.strides = from;
+    walk_copy_dense(&view, (*temp)->data);
+    j->data = (*temp)->data;
+    j->stride = 1;
+    j->kept = (axes){.ndim = 1, .shape = {(int64_t)j->kept.size}, .stride = {(int64_t)j->reduced.size},
+                     .size = j->kept.size};
+    return 0;
+}
+
+int cpu_eval_reduce(node *n)
+{
+    const prim_reduce *p = n->params;
+    const node *x = n->inputs[0];
+    const reduce_kernels *k = &cpu_kernels_get()->reduce;
+    reduce_job j = {.n = n, .data = x->data, .in_size = node_itemsize(x), .out_size = node_itemsize(n)};
+    buffer *temp = NULL;
+    j.kept = pick(x, p->axes, false);
+    j.reduced = pick(x, p->axes, true);
+    j.row = k->reduce[p->kind][x->dtype];
+    j.rows = k->rows[p->kind][x->dtype];
+    if (!j.row)
+        return cpu_eval_no_kernel(n, (mlx_dtype)x->dtype);
+    if (node_allocate(n))
+        return -1;
+    if (j.reduced.ndim > 1 && x->size && gather_rows(&j, x, &temp))
+        return -1;
+    if (!temp)
+        j.stride = j.reduced.ndim ? j.reduced.stride[0] : 1;
+    bool by_rows = j.rows && j.stride != 1 && j.kept.ndim && j.kept.stride[j.kept.ndim - 1] == 1;
+    size_t grain = j.reduced.size ? 65536 / j.reduced.size + 1 : n->size;
+    if (n->size)
+        pool_for(n->size, grain, by_rows ? reduce_rows_range : reduce_range, &j);
+    buffer_release(temp);
+    return 0;
+}
+
+int cpu_eval_arg_reduce(node *n)
+{
+    const prim_arg_reduce *p = n->params;
+    const node *x = n->inputs[0];
+    uint32_t (*fn)(const void *, ptrdiff_t, size_t) = cpu_kernels_get()->reduce.arg[p->smallest][x->dtype];
+    if (!fn)
+        return cpu_eval_no_kernel(n, (mlx_dtype)x->dtype);
+    if (node_allocate(n))
+        return -1;
+    axes kept = pick(x, (uint32_t)1 << p->axis, false);
+    for (size_t i = 0; i < n->size; i++)
+        ((uint32_t *)n->data)[i] = fn(x->data + offset_of(&kept, i) * (int64_t)node_itemsize(x),
+                                      (ptrdiff_t)x->strides[p->axis], (size_t)x->shape[p->axis]);
+    return 0;
+}
+
+/* One step of a running sum for everything behind the axis: y = previous + x. */
+int cpu_eval_scan(node *n)
+{
+    const prim_scan *p = n->params;
+    cpu_binary_fn add = cpu_kernels_get()->elementwise.binary[CPU_add][n->dtype];
+    buffer *temp;
+    const char *x = walk_dense(n->inputs[0], &temp);
+    if (!add)
+        return cpu_eval_no_kernel(n, (mlx_dtype)n->dtype);
+    if (!x || node_allocate(n)) {
+        buffer_release(temp);
+        return -1;
+    }
+    size_t itemsize = node_itemsize(n), inner = (size_t)n->strides[p->axis], length = (size_t)n->shape[p->axis];
+    size_t outer = n->size ? n->size / (inner * length) : 0, step = inner * itemsize;
+    for (size_t o = 0; o < outer; o++) {
+        const char *in = x + o * length * step;
+        char *out = n->data + o * length * step, *before = NULL;
+        for (size_t i = 0; i < length; i++) {
+            size_t at = p->reverse ? length - 1 - i : i, from = p->reverse ? at + 1 : at - 1;
+            char *to = out + at * step;
+            const char *source = in + (p->inclusive ? at : from) * step;
+            if (!p->inclusive && i == 0)
+                memset(to, 0, step);
+            else if (!before || (!p->inclusive && i == 1))
+                memcpy(to, source, step);
+            else
+                add(before, 1, source, 1, to, inner);
+            before = to;
+        }
+    }
+    buffer_release(temp);
+    return 0;
+}

@@ -1,0 +1,41 @@
+/* The one way in which strided arrays are gone through.
+ *
+ * A walk has a shape and a few operands, each with its own strides over that shape (0 where it repeats). Neighbouring
+ * axes that every operand crosses evenly are merged, so a dense array becomes one row. Kernels then see rows: a
+ * pointer, a stride and a count for each operand. */
+#ifndef MICA_CPU_WALK_H
+#define MICA_CPU_WALK_H
+
+#include "array/node.h"
+
+enum { WALK_OPERANDS = 4 };
+
+typedef struct walk {
+    int ndim, operands;
+    size_t size; /* elements of the shape */
+    int64_t shape[MX_MAX_DIMS];
+    int64_t stride[WALK_OPERANDS][MX_MAX_DIMS]; /* in elements */
+    size_t itemsize[WALK_OPERANDS];
+    char *data[WALK_OPERANDS];
+} walk;
+
+/* A walk over this shape, without operands yet. */
+void walk_init(walk *w, const int *shape, int ndim);
+/* Adds an operand whose shape broadcasts to the walk's. */
+void walk_add(walk *w, const node *n);
+/* Adds an operand by its strides, one an axis of the walk. */
+void walk_add_strided(walk *w, char *data, const int64_t *strides, size_t itemsize);
+
+/* p[i] and strides[i] (elements): operand i's part of a row of n. */
+typedef void (*walk_row)(const void *context, char *const *p, const int64_t *strides, size_t n);
+
+/* Merges axes, then calls fn for rows that cover the whole shape, split over the pool when that pays. */
+void walk_run(walk *w, walk_row fn, const void *context);
+
+/* Copies n's elements, row-major, to out; returns out. */
+void walk_copy_dense(const node *n, char *out);
+
+/* n's elements row-major: its own data, or a copy in *temp (to be given to buffer_release). NULL when out of memory. */
+const char *walk_dense(const node *n, buffer **temp);
+
+#endif
