@@ -4,7 +4,8 @@
 
 #include "mx.h"
 
-/* A matrix somewhere: element (i, j) is at data[i * rs + j * cs] (in elements; one of rs and cs is usually 1). */
+/* A matrix somewhere: element (i, j) is at data[i * rs + j * cs] (in elements; one of rs and cs is usually
+ * 1). */
 typedef struct gemm_matrix {
     const void *data;
     mlx_dtype dtype;
@@ -12,11 +13,44 @@ typedef struct gemm_matrix {
 } gemm_matrix;
 
 /* c (m, n) = a (m, k) b (k, n), c row-major with rows ldc elements apart; sums in float32. dtypes float32,
- * float16, bfloat16 for each of a, b, c (float64 too, when all three are). Runs on the pool when it is worth it. 0, or -1 when scratch memory cannot be had. */
-int cpu_gemm(size_t m, size_t n, size_t k, gemm_matrix a, gemm_matrix b, void *c, mlx_dtype c_dtype, size_t ldc);
+ * float16, bfloat16 for each of a, b, c (float64 too, when all three are); k = 0 gives zeros. Runs on the
+ * pool when it is worth it; the values do not depend on the number of threads. 0, or -1 with the error set
+ * when scratch memory cannot be had. */
+int cpu_gemm(size_t m, size_t n, size_t k, gemm_matrix a, gemm_matrix b, void *c, mlx_dtype c_dtype,
+             size_t ldc);
 
+/* The building blocks, shared with attention. Tables are indexed by norm_slot(dtype of the operand that is
+ * not float32). No slot reads or writes an element outside the matrices named. */
 typedef struct gemm_kernels {
-    int unused;
+    /* The register tile: panels of `a` are mr lanes wide, panels of `b` nr. nr is a multiple of mr's vector.
+     */
+    size_t mr, nr;
+
+    /* dst[p * width + lane] = src[lane * lane_stride + p * k_stride] for p < k, lane < lanes; the lanes from
+     * there up to width are zero. */
+    void (*panel[3])(const void *src, int64_t lane_stride, int64_t k_stride, size_t lanes, size_t k,
+                     size_t width, float *dst);
+
+    /* c[i * ldc + j] (+)= sum over p < k of a[p * mr + i] * b[p * nr + j], for i < rows <= mr, j < cols <=
+     * nr. */
+    void (*tile)(size_t rows, size_t cols, size_t k, const float *a, const float *b, float *c, size_t ldc,
+                 bool add);
+
+    /* y[i * ldy + r] = sum over p < k of x[i * ldx + p] * w[r * ldw + p], for i < m, r < rows. */
+    void (*dot[3])(size_t k, const void *w, int64_t ldw, size_t rows, const float *x, size_t ldx, size_t m,
+                   float *y, size_t ldy);
+
+    /* y[i * ldy + j] += sum over p < k of x[i * ldx + p] * b[p * ldb + j], for i < m, j < n. */
+    void (*axpy[3])(size_t k, const void *b, int64_t ldb, size_t n, const float *x, size_t ldx, size_t m,
+                    float *y, size_t ldy);
+
+    /* n elements to and from contiguous float32; strides in elements. */
+    void (*widen[3])(const void *src, int64_t stride, size_t n, float *dst);
+    void (*narrow[3])(const float *src, size_t n, void *dst);
 } gemm_kernels;
+
+/* cpu_gemm with a table of one's choice: for tests and benchmarks. */
+int cpu_gemm_with(const gemm_kernels *t, size_t m, size_t n, size_t k, gemm_matrix a, gemm_matrix b, void *c,
+                  mlx_dtype c_dtype, size_t ldc);
 
 #endif

@@ -1,0 +1,151 @@
+/* The pieces that matrix products are made of, for one instruction set.
+ *
+ * tile    a register block of mr x nr sums over packed panels: per step of k, nr / SIMD_LANES vector loads of
+ * b and mr broadcasts of a feed mr * nr / SIMD_LANES multiply-adds. mr and nr are chosen so that the sums
+ * fill the vector registers but for the operands. dot     for few rows of x against weights whose rows are
+ * contiguous: a block of weight rows is read once, straight from where it lies (a mapped file), and used for
+ * up to DOT_M rows of x from registers. axpy    the same for weights whose columns are contiguous: four rows
+ * of b are added to y at a time. panel   packing: copies or transposes (in 4x4 blocks) and widens to float32.
+ *
+ * Every sum runs over k in the same order wherever its row lies in a block, so blocking never changes a
+ * result. */
+#include "cpu/isa/tile.h"
+#include "cpu/kernels.h"
+
+#define MR TILE_ROWS
+#define NV TILE_VECTORS
+#define NR TILE_COLUMNS
+#if SIMD_LANES == 16
+#define DOT_M 6
+#define DOT_R 4
+#else
+#define DOT_M 4
+#define DOT_R 2
+#endif
+#define ROWS 4 /* rows of b that axpy adds at once */
+
+/* --- tile --- */
+
+SIMD_INLINE void tile_rows(const size_t rows, size_t cols, size_t k, const float *a, const float *b, float *c,
+                           size_t ldc, bool add)
+{
+    simd_f32 sum[MR][NV] = {0};
+    for (size_t p = 0; p < k; p++, a += MR, b += NR) {
+        simd_f32 bv[NV];
+        UNROLL
+        for (size_t v = 0; v < NV; v++)
+            bv[v] = simd_load_f32(b + v * SIMD_LANES);
+        UNROLL
+        for (size_t i = 0; i < rows; i++) {
+            simd_f32 av = simd_set1(a[i]);
+            UNROLL
+            for (size_t v = 0; v < NV; v++)
+                sum[i][v] += av * bv[v];
+        }
+    }
+    UNROLL
+    for (size_t i = 0; i < rows; i++) {
+        UNROLL
+        for (size_t v = 0; v < NV; v++) {
+            float *y = c + i * ldc + v * SIMD_LANES;
+            size_t begin = v * SIMD_LANES;
+            if (cols >= begin + SIMD_LANES)
+                simd_store_f32(y, add ? simd_load_f32(y) + sum[i][v] : sum[i][v]);
+            else if (cols > begin)
+                simd_store_part_f32(y, add ? simd_load_part_f32(y, cols - begin) + sum[i][v] : sum[i][v],
+                                    cols - begin);
+        }
+    }
+}
+
+static void tile(size_t rows, size_t cols, size_t k, const float *a, const float *b, float *c, size_t ldc,
+                 bool add)
+{
+    /* One copy of tile_rows a height, so that a short tile costs no more than its rows. */
+#define HEIGHT(n)                                 \
+    case n:                                       \
+        tile_rows(n, cols, k, a, b, c, ldc, add); \
+        break;
+    switch (rows) {
+        HEIGHT(1)
+        HEIGHT(2)
+        HEIGHT(3)
+        HEIGHT(4)
+#if MR > 4
+        HEIGHT(5)
+        HEIGHT(6)
+#endif
+#if MR > 6
+        HEIGHT(7)
+        HEIGHT(8)
+        HEIGHT(9)
+        HEIGHT(10)
+        HEIGHT(11)
+        HEIGHT(12)
+#endif
+    default:
+        break;
+    }
+#undef HEIGHT
+}
+
+/* --- the templates that read a stored format --- */
+
+#define NAME(n) n##_f32
+#define LOAD(p) simd_load_f32(p)
+#define PART    simd_load_part_f32
+#define GET     simd_get_f32
+#define QUAD    simd_quad_f32
+#define SIZE    SIMD_SIZE_f32
+#include "cpu/isa/gemm_tmpl.h"
+
+#define NAME(n) n##_f16
+#define LOAD(p) simd_load_f16(p)
+#define PART    simd_load_part_f16
+#define GET     simd_get_f16
+#define QUAD    simd_quad_f16
+#define SIZE    SIMD_SIZE_f16
+#include "cpu/isa/gemm_tmpl.h"
+
+#define NAME(n) n##_bf16
+#define LOAD(p) simd_load_bf16(p)
+#define PART    simd_load_part_bf16
+#define GET     simd_get_bf16
+#define QUAD    simd_quad_bf16
+#define SIZE    SIMD_SIZE_bf16
+#include "cpu/isa/gemm_tmpl.h"
+
+/* --- narrowing --- */
+
+static void narrow_f32(const float *src, size_t n, void *dst) { memcpy(dst, src, n * sizeof(float)); }
+
+#define NARROW(type)                                                                  \
+    static void narrow_##type(const float *src, size_t n, void *dst)                  \
+    {                                                                                 \
+        uint16_t *y = dst;                                                            \
+        size_t i = 0;                                                                 \
+        for (; i + SIMD_LANES <= n; i += SIMD_LANES)                                  \
+            simd_store_##type(y + i, simd_load_f32(src + i));                         \
+        if (i < n)                                                                    \
+            simd_store_part_##type(y + i, simd_load_part_f32(src + i, n - i), n - i); \
+    }
+NARROW(f16)
+NARROW(bf16)
+
+void FILL(gemm)(gemm_kernels *t)
+{
+    t->mr = MR;
+    t->nr = NR;
+    t->tile = tile;
+    t->narrow[0] = narrow_f32;
+    t->narrow[1] = narrow_f16;
+    t->narrow[2] = narrow_bf16;
+#define SLOTS(i, type)          \
+    t->panel[i] = panel_##type; \
+    t->dot[i] = dot_##type;     \
+    t->axpy[i] = axpy_##type;   \
+    t->widen[i] = widen_##type;
+    SLOTS(0, f32)
+    SLOTS(1, f16)
+    SLOTS(2, bf16)
+}

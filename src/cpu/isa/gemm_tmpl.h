@@ -1,0 +1,214 @@
+/* What gemm.c needs once per stored format. Expects NAME(n), LOAD(p), PART(p, n) and GET(p) (a vector, the
+ * first n lanes of one, one element, all as float32), QUAD(p) and SIZE (bytes an element); undefines them. */
+
+/* --- dot: m rows of x against r rows of w --- */
+
+/* Two sums a pair when there are few pairs, so that the adds do not wait for each other. */
+SIMD_INLINE void NAME(dot_block)(const size_t r, const size_t m, size_t k, const char *w, int64_t ldw,
+                                 const float *x, size_t ldx, float *y, size_t ldy)
+{
+    simd_f32 sum[DOT_M][DOT_R] = {0}, odd[DOT_M][DOT_R] = {0};
+    size_t p = 0;
+    if (m == 1) {
+        for (; p + 2 * SIMD_LANES <= k; p += 2 * SIMD_LANES) {
+            simd_f32 x0 = simd_load_f32(x + p), x1 = simd_load_f32(x + p + SIMD_LANES);
+            UNROLL
+            for (size_t j = 0; j < r; j++) {
+                const char *row = w + (int64_t)j * ldw * SIZE + (int64_t)p * SIZE;
+                sum[0][j] += x0 * LOAD(row);
+                odd[0][j] += x1 * LOAD(row + SIMD_LANES * SIZE);
+            }
+        }
+        UNROLL
+        for (size_t j = 0; j < r; j++)
+            sum[0][j] += odd[0][j];
+    }
+    for (; p + SIMD_LANES <= k; p += SIMD_LANES) {
+        simd_f32 wv[DOT_R];
+        UNROLL
+        for (size_t j = 0; j < r; j++)
+            wv[j] = LOAD(w + (int64_t)j * ldw * SIZE + (int64_t)p * SIZE);
+        UNROLL
+        for (size_t i = 0; i < m; i++) {
+            simd_f32 xv = simd_load_f32(x + i * ldx + p);
+            UNROLL
+            for (size_t j = 0; j < r; j++)
+                sum[i][j] += xv * wv[j];
+        }
+    }
+    if (p < k) {
+        UNROLL
+        for (size_t j = 0; j < r; j++) {
+            simd_f32 wv = PART(w + (int64_t)j * ldw * SIZE + (int64_t)p * SIZE, k - p);
+            UNROLL
+            for (size_t i = 0; i < m; i++)
+                sum[i][j] += simd_load_part_f32(x + i * ldx + p, k - p) * wv;
+        }
+    }
+    UNROLL
+    for (size_t i = 0; i < m; i++)
+        UNROLL
+    for (size_t j = 0; j < r; j++)
+        y[i * ldy + j] = simd_sum(sum[i][j]);
+}
+
+/* All rows of x against r rows of w, which come from the cache after the first pass. */
+SIMD_INLINE void NAME(dot_rows)(const size_t r, size_t k, const char *w, int64_t ldw, const float *x,
+                                size_t ldx, size_t m, float *y, size_t ldy)
+{
+    size_t i = 0;
+    if (m == 1) {
+        NAME(dot_block)(r, 1, k, w, ldw, x, ldx, y, ldy);
+        return;
+    }
+    for (; i + DOT_M <= m; i += DOT_M)
+        NAME(dot_block)(r, DOT_M, k, w, ldw, x + i * ldx, ldx, y + i * ldy, ldy);
+    for (; i + 2 <= m; i += 2)
+        NAME(dot_block)(r, 2, k, w, ldw, x + i * ldx, ldx, y + i * ldy, ldy);
+    if (i < m)
+        NAME(dot_block)(r, 1, k, w, ldw, x + i * ldx, ldx, y + i * ldy, ldy);
+}
+
+static void NAME(dot)(size_t k, const void *w, int64_t ldw, size_t rows, const float *x, size_t ldx, size_t m,
+                      float *y, size_t ldy)
+{
+    const char *row = w;
+    size_t r = 0;
+    for (; r + DOT_R <= rows; r += DOT_R)
+        NAME(dot_rows)(DOT_R, k, row + (int64_t)r * ldw * SIZE, ldw, x, ldx, m, y + r, ldy);
+    for (; r < rows; r++)
+        NAME(dot_rows)(1, k, row + (int64_t)r * ldw * SIZE, ldw, x, ldx, m, y + r, ldy);
+}
+
+/* --- axpy: y += x b, `rows` rows of b at a time into m rows of y --- */
+
+SIMD_INLINE void NAME(axpy_block)(const size_t rows, const size_t m, const char *b, int64_t ldb, size_t n,
+                                  const float *x, size_t ldx, float *y, size_t ldy)
+{
+    size_t j = 0;
+    for (; j + SIMD_LANES <= n; j += SIMD_LANES) {
+        simd_f32 bv[ROWS];
+        UNROLL
+        for (size_t p = 0; p < rows; p++)
+            bv[p] = LOAD(b + (int64_t)p * ldb * SIZE + (int64_t)j * SIZE);
+        UNROLL
+        for (size_t i = 0; i < m; i++) {
+            simd_f32 sum = simd_load_f32(y + i * ldy + j);
+            UNROLL
+            for (size_t p = 0; p < rows; p++)
+                sum += bv[p] * simd_set1(x[i * ldx + p]);
+            simd_store_f32(y + i * ldy + j, sum);
+        }
+    }
+    if (j == n)
+        return;
+    for (size_t i = 0; i < m; i++) {
+        simd_f32 sum = simd_load_part_f32(y + i * ldy + j, n - j);
+        UNROLL
+        for (size_t p = 0; p < rows; p++)
+            sum += PART(b + (int64_t)p * ldb * SIZE + (int64_t)j * SIZE, n - j) * simd_set1(x[i * ldx + p]);
+        simd_store_part_f32(y + i * ldy + j, sum, n - j);
+    }
+}
+
+SIMD_INLINE void NAME(axpy_rows)(const size_t rows, const char *b, int64_t ldb, size_t n, const float *x,
+                                 size_t ldx, size_t m, float *y, size_t ldy)
+{
+    size_t i = 0;
+    for (; i + 4 <= m; i += 4)
+        NAME(axpy_block)(rows, 4, b, ldb, n, x + i * ldx, ldx, y + i * ldy, ldy);
+    for (; i < m; i++)
+        NAME(axpy_block)(rows, 1, b, ldb, n, x + i * ldx, ldx, y + i * ldy, ldy);
+}
+
+static void NAME(axpy)(size_t k, const void *b, int64_t ldb, size_t n, const float *x, size_t ldx, size_t m,
+                       float *y, size_t ldy)
+{
+    const char *row = b;
+    size_t p = 0;
+    for (; p + ROWS <= k; p += ROWS)
+        NAME(axpy_rows)(ROWS, row + (int64_t)p * ldb * SIZE, ldb, n, x + p, ldx, m, y, ldy);
+    for (; p < k; p++)
+        NAME(axpy_rows)(1, row + (int64_t)p * ldb * SIZE, ldb, n, x + p, ldx, m, y, ldy);
+}
+
+/* --- panels and rows --- */
+
+static void NAME(widen)(const void *src, int64_t stride, size_t n, float *dst)
+{
+    const char *x = src;
+    size_t i = 0;
+    if (stride == 1) {
+        for (; i + SIMD_LANES <= n; i += SIMD_LANES)
+            simd_store_f32(dst + i, LOAD(x + i * SIZE));
+        if (i < n)
+            simd_store_part_f32(dst + i, PART(x + i * SIZE, n - i), n - i);
+        return;
+    }
+    for (; i < n; i++)
+        dst[i] = GET(x + (int64_t)i * stride * SIZE);
+}
+
+/* Lanes are contiguous: each step of k is a copy. */
+static void NAME(panel_copy)(const char *src, int64_t k_stride, size_t lanes, size_t k, size_t width,
+                             float *dst)
+{
+    for (size_t p = 0; p < k; p++, src += k_stride * SIZE, dst += width) {
+        size_t i = 0;
+        for (; i + SIMD_LANES <= lanes; i += SIMD_LANES)
+            simd_store_f32(dst + i, LOAD(src + i * SIZE));
+        if (i < lanes)
+            simd_store_part_f32(dst + i, PART(src + i * SIZE, lanes - i), lanes - i);
+        for (i = lanes; i < width; i++)
+            dst[i] = 0;
+    }
+}
+
+/* Steps of k are contiguous: four lanes by four steps at a time. */
+static void NAME(panel_transpose)(const char *src, int64_t lane_stride, size_t lanes, size_t k, size_t width,
+                                  float *dst)
+{
+    size_t i = 0;
+    for (; i + 4 <= lanes; i += 4) {
+        const char *row[4];
+        size_t p = 0;
+        for (int j = 0; j < 4; j++)
+            row[j] = src + ((int64_t)i + j) * lane_stride * SIZE;
+        for (; p + 4 <= k; p += 4) {
+            simd_quad q[4] = {QUAD(row[0] + p * SIZE), QUAD(row[1] + p * SIZE), QUAD(row[2] + p * SIZE),
+                              QUAD(row[3] + p * SIZE)};
+            simd_quad_transpose(q);
+            for (size_t j = 0; j < 4; j++)
+                memcpy(dst + (p + j) * width + i, &q[j], sizeof q[j]);
+        }
+        for (; p < k; p++)
+            for (size_t j = 0; j < 4; j++)
+                dst[p * width + i + j] = GET(row[j] + p * SIZE);
+    }
+    for (; i < width; i++)
+        for (size_t p = 0; p < k; p++)
+            dst[p * width + i] = i < lanes ? GET(src + ((int64_t)i * lane_stride + (int64_t)p) * SIZE) : 0;
+}
+
+static void NAME(panel)(const void *src, int64_t lane_stride, int64_t k_stride, size_t lanes, size_t k,
+                        size_t width, float *dst)
+{
+    const char *s = src;
+    if (lane_stride == 1) {
+        NAME(panel_copy)(s, k_stride, lanes, k, width, dst);
+    } else if (k_stride == 1) {
+        NAME(panel_transpose)(s, lane_stride, lanes, k, width, dst);
+    } else {
+        for (size_t p = 0; p < k; p++)
+            for (size_t i = 0; i < width; i++)
+                dst[p * width + i] =
+                    i < lanes ? GET(s + ((int64_t)i * lane_stride + (int64_t)p * k_stride) * SIZE) : 0;
+    }
+}
+
+#undef NAME
+#undef LOAD
+#undef PART
+#undef GET
+#undef QUAD
+#undef SIZE
