@@ -114,6 +114,8 @@ static int count_module(nn_visitor *v, const nn_module *m)
     t->parameters += (size_t)l->in * (size_t)l->out + size_of(l->bias);
     t->bytes += bytes;
     *(m->kind == NN_LINEAR ? &t->linear_bytes : &t->embedding_bytes) += bytes;
+    if (m->kind == NN_EMBEDDING)
+        t->dtype = mx_dtype_of(nn_quantized(l) ? l->scales : l->weight);
     t->int8 |= nn_quantized(l) && l->precision == MX_INT8;
     return 0;
 }

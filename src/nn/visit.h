@@ -57,7 +57,8 @@ void nn_clear(nn_visit_fn visit, void *model);
 typedef struct nn_totals {
     size_t parameters; /* quantized ones count as one each */
     size_t bytes, linear_bytes, embedding_bytes;
-    bool int8; /* some layer multiplies in int8 */
+    bool int8;       /* some layer multiplies in int8 */
+    mlx_dtype dtype; /* of the embedding's numbers (its scales when it is quantized) */
 } nn_totals;
 nn_totals nn_count(nn_visit_fn visit, void *model);
 
