@@ -4,7 +4,8 @@
 
 #include "mx.h"
 
-/* W (n, k), quantized along k. Row r of `w` begins at w + r * k * bits / 32; scales and biases are (n, k/group). */
+/* W (n, k), quantized along k. Row r of `w` begins at w + r * k * bits / 32; scales and biases are (n,
+ * k/group). None of the three needs any alignment, and nothing past their ends is read. */
 typedef struct quant_matrix {
     const uint32_t *w;
     const void *scales, *biases;
@@ -16,19 +17,89 @@ typedef struct quant_matrix {
 /* y (m, n) = x (m, k) W^T, or with transpose false y (m, k) = x (m, n) W; rows of x and y are contiguous,
  * x rows xs elements apart. x and y of dtype float32, float16 or bfloat16, sums in float32. MX_INT8 needs
  * 4 or 8 bits and transpose, and falls back to exact otherwise. Runs on the pool. 0, or -1 when scratch
- * memory cannot be had. */
-int cpu_qmm(const quant_matrix *w, const void *x, mlx_dtype x_dtype, size_t xs, size_t m, void *y, mlx_dtype y_dtype,
-            bool transpose, mx_precision precision);
+ * memory cannot be had. A row of y has the same bits whatever the number of threads, and whatever m within
+ * m <= QMM_GEMV_ROWS and within m > QMM_GEMV_ROWS. */
+int cpu_qmm(const quant_matrix *w, const void *x, mlx_dtype x_dtype, size_t xs, size_t m, void *y,
+            mlx_dtype y_dtype, bool transpose, mx_precision precision);
 
 /* w (n groups of `group` floats) of dtype to packed words, scales, biases, on the pool: MLX's affine rule. */
-void cpu_quantize(const void *w, mlx_dtype dtype, size_t groups, int group, int bits, uint32_t *q, void *scales,
-                  void *biases);
-/* And back, to out_dtype. */
-void cpu_dequantize(const uint32_t *q, const void *scales, const void *biases, mlx_dtype scale_dtype, size_t groups,
-                    int group, int bits, void *out, mlx_dtype out_dtype);
+void cpu_quantize(const void *w, mlx_dtype dtype, size_t groups, int group, int bits, uint32_t *q,
+                  void *scales, void *biases);
+/* And back, to out_dtype: scale * code + bias in float32, rounded once. */
+void cpu_dequantize(const uint32_t *q, const void *scales, const void *biases, mlx_dtype scale_dtype,
+                    size_t groups, int group, int bits, void *out, mlx_dtype out_dtype);
+
+/* --- for the driver, the kernels and their tests --- */
+
+#define QMM_GEMV_ROWS  4   /* up to so many activation rows stream the weights; more of them unpack panels */
+#define QMM_PANEL      32  /* weight rows in a panel */
+#define QMM_PAD        256 /* prepared rows are zero from k up to the next multiple of this */
+#define QMM_PAD_GROUPS 16  /* and their scales and sums up to the next multiple of this */
+
+/* Where element e of an activation row lies in the prepared row. Words of 4-bit codes are taken apart by
+ * masks and shifts alone, so the activations are laid out to meet the codes where these leave them. */
+typedef enum qmm_order {
+    QMM_NATURAL,
+    QMM_SPLIT, /* blocks of 128: the 64 even elements, then the 64 odd ones */
+    QMM_SLOTS, /* blocks of 8: the 4 even elements, then the 4 odd ones */
+    QMM_LANES, /* blocks of 128 as an (8, 16) matrix: element 8 * i + j at j * 16 + i */
+} qmm_order;
+
+/* A range of weight rows times m <= QMM_GEMV_ROWS prepared rows. */
+typedef struct qmm_rows {
+    const quant_matrix *w;
+    size_t m;
+    const void *x;            /* (m, row): int8 or float */
+    size_t row, groups;       /* row lengths of x, and of scale and sum */
+    const float *scale, *sum; /* by group: of the int8 form; sum of the activations */
+    float *y;                 /* (m, ldy) */
+    size_t ldy;
+} qmm_rows;
+
+/* A panel (k/4 slots, QMM_PANEL rows, 4 codes) of int8 form times m rows, added to c (m, QMM_PANEL). */
+typedef struct qmm_tile {
+    const uint8_t *panel;
+    size_t groups;
+    int group, bits;
+    const float *scale, *bias; /* (groups, QMM_PANEL) */
+    const int8_t *x;           /* (m, x_row) */
+    const float *x_scale, *x_sum;
+    size_t m, x_row, x_groups;
+    float *c;
+} qmm_tile;
 
 typedef struct qmm_kernels {
-    int unused;
+    /* One activation row of k elements: codes or floats in `order`, zero up to the padding; scale and sum by
+     * group. */
+    void (*input_i8)(const void *x, mlx_dtype t, size_t k, int group, qmm_order order, int8_t *q,
+                     float *scale, float *sum);
+    void (*input_f32)(const void *x, mlx_dtype t, size_t k, int group, qmm_order order, float *f, float *sum);
+    /* n floats to another dtype. */
+    void (*output)(const float *x, size_t n, void *y, mlx_dtype t);
+    /* count (a multiple of 32) codes of 2 to 8 bits to bytes. */
+    void (*unpack)(const uint8_t *src, int bits, size_t count, uint8_t *dst);
+    /* Weight rows [begin, end): y = x W^T. [0] 4-bit, [1] 8-bit codes; the float form's [1] does every other
+     * width. */
+    void (*gemv_i8[2])(const qmm_rows *r, size_t begin, size_t end);
+    void (*gemv_f32[2])(const qmm_rows *r, size_t begin, size_t end);
+    /* Codes of `rows` <= QMM_PANEL weight rows from `row` on, elements [k0, k0 + kc), into a panel; 4-bit
+     * codes in QMM_SLOTS order, others in natural order; rows that are not there are zero. */
+    void (*panel)(const quant_matrix *w, size_t row, size_t rows, size_t k0, size_t kc, uint8_t *panel);
+    void (*tile_i8)(const qmm_tile *t);
+    /* Panel of codes to floats (kc, QMM_PANEL) in natural order, scale and bias applied. */
+    void (*panel_f32)(const uint8_t *panel, size_t kc, int bits, int group, const float *scale,
+                      const float *bias, float *out);
+    /* c (m, QMM_PANEL) += x (m, kc; rows ldx apart) panel (kc, QMM_PANEL). */
+    void (*tile_f32)(const float *panel, size_t kc, const float *x, size_t ldx, size_t m, float *c);
+    /* The machine's limits (cpu/limits.h): register-only multiply-accumulates, result = how many were done;
+     * and the bitwise sum of n bytes (a multiple of 1024) at p. */
+    uint64_t (*peak_i8)(size_t rounds);
+    uint64_t (*peak_f32)(size_t rounds);
+    uint64_t (*read)(const void *p, size_t n);
 } qmm_kernels;
+
+/* cpu_qmm with a given table. */
+int cpu_qmm_with(const qmm_kernels *kernels, const quant_matrix *w, const void *x, mlx_dtype x_dtype,
+                 size_t xs, size_t m, void *y, mlx_dtype y_dtype, bool transpose, mx_precision precision);
 
 #endif

@@ -1,0 +1,139 @@
+/* The activations' side of the quantized products: one row converted, quantized by group, laid out for the
+ * kernels; and results narrowed. The kernels proper are qmm_gemv.c and qmm_gemm.c.
+ *
+ * The int8 form of a group: scale = max|x| / 127, code = x / scale rounded to nearest even. A group with a
+ * NaN or an infinity gets a NaN scale, so that the result is NaN as well; one of zeros (or of values so small
+ * that 127 / max overflows) gets scale 0. The sum that meets the biases is that of the quantized values, not
+ * of the originals: the rounding error is then multiplied by the weights themselves, which are smaller than
+ * their distance to the bias. */
+#include "cpu/isa/qmm_simd.h"
+
+#include <math.h>
+
+/* Elements [first, first + n) of x as floats; n is a multiple of 32. */
+static void load_group(const void *x, mlx_dtype t, size_t first, int n, float *f)
+{
+    const uint8_t *p = (const uint8_t *)x + first * scale_size(t);
+    for (int i = 0; i < n; i += SIMD_LANES)
+        simd_store_f32(f + i, scales_vector(p, t, (size_t)i, (size_t)n));
+}
+
+/* The largest magnitude of a group, by comparing bit patterns: NaN above infinity above the finite. */
+static float group_max(const float *f, int n)
+{
+    simd_i32 most = {0};
+    int32_t top = 0;
+    for (int i = 0; i < n; i += SIMD_LANES) {
+        simd_i32 v = (simd_i32)((simd_u32)simd_load_f32(f + i) & 0x7FFFFFFFu), more = v > most;
+        most = (v & more) | (most & ~more);
+    }
+    for (int i = 0; i < SIMD_LANES; i++)
+        top = most[i] > top ? most[i] : top;
+    return f32_from_bits((uint32_t)top);
+}
+
+/* Codes of one group; returns their sum and sets the scale. */
+static int32_t quantize_group(const float *f, int n, int8_t *q, float *scale)
+{
+    float most = group_max(f, n), up = 127.0f / most;
+    int32_t sum = 0;
+    bool usable = most >= 1e-30f && most <= 0x1.fffffep127f;
+    *scale = usable ? most / 127.0f : most < 1 ? 0.0f : NAN;
+    if (!usable) {
+        memset(q, 0, (size_t)n);
+        return 0;
+    }
+    for (int i = 0; i < n; i++) {
+        int v = (int)rintf(f[i] * up);
+        q[i] = (int8_t)v;
+        sum += v;
+    }
+    return sum;
+}
+
+/* A group's codes to their places in the row; the group begins at element e. */
+static void place_codes(const int8_t *from, size_t e, int n, qmm_order order, int8_t *row)
+{
+    if (order == QMM_SPLIT) {
+        int8_t *even = row + e / 128 * 128 + e % 128 / 2;
+        for (int i = 0; i < n / 2; i++)
+            even[i] = from[2 * i];
+        for (int i = 0; i < n / 2; i++)
+            even[64 + i] = from[2 * i + 1];
+    } else if (order == QMM_SLOTS) {
+        for (int i = 0; i < n; i++)
+            row[e + (size_t)((i & ~7) + (i & 1) * 4 + (i & 7) / 2)] = from[i];
+    } else {
+        memcpy(row + e, from, (size_t)n);
+    }
+}
+
+static void input_i8(const void *x, mlx_dtype t, size_t k, int group, qmm_order order, int8_t *q,
+                     float *scale, float *sum)
+{
+    float f[128];
+    int8_t codes[128];
+    size_t groups = k / (size_t)group, padded = (k + QMM_PAD - 1) / QMM_PAD * QMM_PAD;
+    memset(q + k / 128 * 128, 0, padded - k / 128 * 128); /* a block of 128 that ends early is interleaved */
+    for (size_t g = 0; g < groups; g++) {
+        load_group(x, t, g * (size_t)group, group, f);
+        int32_t total = quantize_group(f, group, codes, scale + g);
+        sum[g] = (float)total * scale[g];
+        place_codes(codes, g * (size_t)group, group, order, q);
+    }
+    for (size_t g = groups; g % QMM_PAD_GROUPS; g++)
+        scale[g] = sum[g] = 0;
+}
+
+static void place_floats(const float *from, size_t e, int n, qmm_order order, float *row)
+{
+    if (order == QMM_LANES) {
+        float *at = row + e / 128 * 128 + e % 128 / 8;
+        for (int j = 0; j < 8; j++)
+            for (int i = 0; i < n / 8; i++)
+                at[j * 16 + i] = from[8 * i + j];
+    } else {
+        memcpy(row + e, from, (size_t)n * sizeof(float));
+    }
+}
+
+static void input_f32(const void *x, mlx_dtype t, size_t k, int group, qmm_order order, float *f, float *sum)
+{
+    float values[128];
+    size_t groups = k / (size_t)group, padded = (k + QMM_PAD - 1) / QMM_PAD * QMM_PAD;
+    memset(f + k / 128 * 128, 0, (padded - k / 128 * 128) * sizeof(float));
+    for (size_t g = 0; g < groups; g++) {
+        simd_f32 total = {0};
+        load_group(x, t, g * (size_t)group, group, values);
+        for (int i = 0; i < group; i += SIMD_LANES)
+            total += simd_load_f32(values + i);
+        sum[g] = simd_sum(total);
+        place_floats(values, g * (size_t)group, group, order, f);
+    }
+    for (size_t g = groups; g % QMM_PAD_GROUPS; g++)
+        sum[g] = 0;
+}
+
+static void output(const float *x, size_t n, void *y, mlx_dtype t)
+{
+    uint16_t *h = y;
+    if (t == MLX_FLOAT32)
+        memcpy(y, x, n * sizeof(float));
+    else if (t == MLX_BFLOAT16)
+        for (size_t i = 0; i < n; i++)
+            h[i] = f32_to_bf16(x[i]);
+    else
+        for (size_t i = 0; i < n; i++)
+            h[i] = f32_to_f16(x[i]);
+}
+
+void FILL(qmm)(qmm_kernels *t)
+{
+    t->input_i8 = input_i8;
+    t->input_f32 = input_f32;
+    t->output = output;
+    t->unpack = qmm_unpack;
+    FILL(qmm_gemv)(t);
+    FILL(qmm_gemm)(t);
+    FILL(qmm_peak)(t);
+}

@@ -1,0 +1,381 @@
+/* Quantized matrix products: preparing the activations, sharing the work, choosing the kernel.
+ *
+ * Up to QMM_GEMV_ROWS activation rows (decode): the weights are read once, straight from their packed form;
+ * every thread takes a contiguous range of weight rows. More rows (prefill, batches): a thread takes a panel
+ * of 32 weight rows, unpacks a stretch of it into its own buffer, and sweeps all activation rows. The product
+ * with W itself, not transposed, unpacks blocks of columns the same way and sums over the weight rows.
+ *
+ * Work is only ever divided over outputs, never over a sum, so results do not depend on the number of
+ * threads. */
+#include "cpu/kernels.h"
+
+#include "base/mem.h"
+#include "cpu/pool.h"
+#include "kernels/half.h"
+#include "kernels/quant.h"
+
+#include <stdatomic.h>
+
+#define STRETCH   1024        /* elements of k in a panel: codes 32 KB, floats 128 KB */
+#define MOST_ROWS 512         /* activation rows in one sweep */
+#define WORTH     (32 * 1024) /* bytes of weights that are worth a thread's waking */
+#define LINE      64
+
+static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+static size_t dtype_bytes(mlx_dtype t) { return t == MLX_FLOAT32 ? 4 : 2; }
+
+/* One call (or one block of its activation rows). */
+typedef struct job {
+    const qmm_kernels *kernels;
+    const quant_matrix *w;
+    const void *x; /* as given */
+    mlx_dtype x_dtype, y_dtype;
+    size_t xs, m, ldy;
+    void *y;
+    bool int8;
+    qmm_order order;
+    size_t row, groups; /* prepared: row lengths, padded */
+    void *input;        /* (m, row) int8 or float */
+    float *scale, *sum; /* (m, groups) */
+    float *result;      /* gemv: (m, n) floats, or y itself */
+    uint8_t *buffers;   /* gemm: one for each thread */
+    size_t buffer;
+    atomic_size_t next;
+} job;
+
+/* --- scratch: one block, carved --- */
+
+/* Notes a piece of n bytes at *used; its offset. */
+static size_t carve(size_t *used, size_t n)
+{
+    size_t at = *used;
+    *used += round_up(n, LINE);
+    return at;
+}
+
+/* --- preparing activations --- */
+
+static void prepare_range(void *arg, size_t begin, size_t end)
+{
+    const job *j = arg;
+    const size_t k = j->w->k;
+    for (size_t m = begin; m < end; m++) {
+        const uint8_t *x = (const uint8_t *)j->x + m * j->xs * dtype_bytes(j->x_dtype);
+        float *sum = j->sum + m * j->groups;
+        if (j->int8)
+            j->kernels->input_i8(x, j->x_dtype, k, j->w->group, j->order, (int8_t *)j->input + m * j->row,
+                                 j->scale + m * j->groups, sum);
+        else
+            j->kernels->input_f32(x, j->x_dtype, k, j->w->group, j->order, (float *)j->input + m * j->row,
+                                  sum);
+    }
+}
+
+static void prepare(job *j) { pool_for(j->m, 1 + 32768 / (j->w->k + 1), prepare_range, j); }
+
+/* Bytes for the prepared activations; with `block` not NULL sets the pointers into it. */
+static size_t input_layout(job *j, uint8_t *block)
+{
+    size_t used = 0;
+    size_t input = carve(&used, j->m * j->row * (j->int8 ? 1 : sizeof(float)));
+    size_t scale = carve(&used, j->m * j->groups * sizeof(float));
+    size_t sum = carve(&used, j->m * j->groups * sizeof(float));
+    if (block) {
+        j->input = block + input;
+        j->scale = j->int8 ? (float *)(void *)(block + scale) : NULL;
+        j->sum = (float *)(void *)(block + sum);
+    }
+    return used;
+}
+
+/* --- few rows --- */
+
+static void gemv_range(void *arg, size_t begin, size_t end)
+{
+    const job *j = arg;
+    const qmm_rows r = {j->w, j->m, j->input, j->row, j->groups, j->scale, j->sum, j->result, j->w->n};
+    const qmm_kernels *t = j->kernels;
+    if (j->int8)
+        t->gemv_i8[j->w->bits == 8](&r, begin, end);
+    else
+        t->gemv_f32[j->w->bits != 4](&r, begin, end);
+    if ((void *)j->result == j->y)
+        return;
+    for (size_t m = 0; m < j->m; m++)
+        t->output(j->result + m * j->w->n + begin, end - begin,
+                  (uint8_t *)j->y + (m * j->ldy + begin) * dtype_bytes(j->y_dtype), j->y_dtype);
+}
+
+static int gemv(job *j)
+{
+    const quant_matrix *w = j->w;
+    const bool direct = j->y_dtype == MLX_FLOAT32;
+    j->order = w->bits != 4 ? QMM_NATURAL : j->int8 ? QMM_SPLIT : QMM_LANES;
+    size_t used = input_layout(j, NULL);
+    size_t result = carve(&used, direct ? 0 : j->m * w->n * sizeof(float));
+    uint8_t *block = mem_aligned(LINE, used);
+    if (!block)
+        return -1;
+    input_layout(j, block);
+    j->result = direct ? j->y : (void *)(block + result);
+    prepare(j);
+    size_t grain = WORTH / (quant_bytes(w->k, w->bits) + 1);
+    pool_for(w->n, round_up(grain + 1, 8), gemv_range, j);
+    mem_free(block);
+    return 0;
+}
+
+/* --- many rows --- */
+
+/* A thread's buffers. */
+typedef struct workspace {
+    uint8_t *codes;      /* (STRETCH / 4, QMM_PANEL, 4) */
+    float *scale, *bias; /* (STRETCH / 32, QMM_PANEL) */
+    float *panel;        /* exact: (STRETCH, QMM_PANEL) */
+    float *c;            /* (m, QMM_PANEL) */
+} workspace;
+
+static size_t workspace_layout(const job *j, uint8_t *block, workspace *s)
+{
+    size_t used = 0;
+    size_t codes = carve(&used, STRETCH * QMM_PANEL);
+    size_t scale = carve(&used, STRETCH / 32 * QMM_PANEL * sizeof(float));
+    size_t bias = carve(&used, STRETCH / 32 * QMM_PANEL * sizeof(float));
+    size_t panel = carve(&used, j->int8 ? 0 : STRETCH * QMM_PANEL * sizeof(float));
+    size_t c = carve(&used, j->m * QMM_PANEL * sizeof(float));
+    if (block)
+        *s = (workspace){block + codes, (void *)(block + scale), (void *)(block + bias),
+                         (void *)(block + panel), (void *)(block + c)};
+    return round_up(used, 4096);
+}
+
+static float scale_at(const void *p, mlx_dtype t, size_t i)
+{
+    const uint8_t *at = (const uint8_t *)p + i * dtype_bytes(t);
+    uint16_t h;
+    float f;
+    if (t == MLX_FLOAT32) {
+        memcpy(&f, at, 4);
+        return f;
+    }
+    memcpy(&h, at, 2);
+    return t == MLX_BFLOAT16 ? bf16_to_f32(h) : f16_to_f32(h);
+}
+
+/* Scales and biases of `groups` groups of a panel's rows, turned so that rows are neighbours. */
+static void panel_scales(const quant_matrix *w, size_t row, size_t rows, size_t first, size_t groups,
+                         workspace *s)
+{
+    const size_t all = w->k / (size_t)w->group;
+    if (rows < QMM_PANEL) {
+        memset(s->scale, 0, groups * QMM_PANEL * sizeof(float));
+        memset(s->bias, 0, groups * QMM_PANEL * sizeof(float));
+    }
+    for (size_t n = 0; n < rows; n++)
+        for (size_t g = 0; g < groups; g++) {
+            size_t at = (row + n) * all + first + g;
+            s->scale[g * QMM_PANEL + n] = scale_at(w->scales, w->scale_dtype, at);
+            s->bias[g * QMM_PANEL + n] = scale_at(w->biases, w->scale_dtype, at);
+        }
+}
+
+/* Elements [k0, k0 + kc) of a panel, times all activation rows, added to s->c. */
+static void stretch(const job *j, size_t row, size_t rows, size_t k0, size_t kc, workspace *s)
+{
+    const quant_matrix *w = j->w;
+    const size_t first = k0 / (size_t)w->group, groups = kc / (size_t)w->group;
+    j->kernels->panel(w, row, rows, k0, kc, s->codes);
+    panel_scales(w, row, rows, first, groups, s);
+    if (j->int8) {
+        const qmm_tile t = {s->codes,
+                            groups,
+                            w->group,
+                            w->bits,
+                            s->scale,
+                            s->bias,
+                            (const int8_t *)j->input + k0,
+                            j->scale + first,
+                            j->sum + first,
+                            j->m,
+                            j->row,
+                            j->groups,
+                            s->c};
+        j->kernels->tile_i8(&t);
+    } else {
+        j->kernels->panel_f32(s->codes, kc, w->bits, w->group, s->scale, s->bias, s->panel);
+        j->kernels->tile_f32(s->panel, kc, (const float *)j->input + k0, j->row, j->m, s->c);
+    }
+}
+
+static void store_panel(const job *j, const float *c, size_t first, size_t n)
+{
+    for (size_t m = 0; m < j->m; m++)
+        j->kernels->output(c + m * QMM_PANEL, n,
+                           (uint8_t *)j->y + (m * j->ldy + first) * dtype_bytes(j->y_dtype), j->y_dtype);
+}
+
+/* Panels are handed out one by one: threads that share their core with others simply do fewer. */
+static void gemm_thread(void *arg, int thread, int threads)
+{
+    job *j = arg;
+    const quant_matrix *w = j->w;
+    workspace s = {0};
+    size_t row;
+    (void)threads;
+    workspace_layout(j, j->buffers + (size_t)thread * j->buffer, &s);
+    while ((row = atomic_fetch_add_explicit(&j->next, QMM_PANEL, memory_order_relaxed)) < w->n) {
+        size_t rows = w->n - row < QMM_PANEL ? w->n - row : QMM_PANEL;
+        memset(s.c, 0, j->m * QMM_PANEL * sizeof(float));
+        for (size_t k = 0; k < w->k; k += STRETCH)
+            stretch(j, row, rows, k, w->k - k < STRETCH ? w->k - k : STRETCH, &s);
+        store_panel(j, s.c, row, rows);
+    }
+}
+
+/* Threads that `units` pieces of work can use. */
+static int threads_for(size_t units)
+{
+    size_t most = (size_t)pool_threads();
+    return (int)(units < most ? units ? units : 1 : most);
+}
+
+static int gemm(job *j)
+{
+    const quant_matrix *w = j->w;
+    const int threads = threads_for((w->n + QMM_PANEL - 1) / QMM_PANEL);
+    j->order = j->int8 && w->bits == 4 ? QMM_SLOTS : QMM_NATURAL;
+    size_t used = round_up(input_layout(j, NULL), 4096);
+    j->buffer = workspace_layout(j, NULL, NULL);
+    uint8_t *block = mem_aligned(4096, used + (size_t)threads * j->buffer);
+    if (!block)
+        return -1;
+    input_layout(j, block);
+    j->buffers = block + used;
+    prepare(j);
+    atomic_store(&j->next, 0);
+    pool_run(gemm_thread, j, threads);
+    mem_free(block);
+    return 0;
+}
+
+/* --- W not transposed: y (m, k) = x (m, n) W --- */
+
+#define COLUMNS      256 /* that a thread takes at once */
+#define COLUMN_ROWS  64  /* weight rows unpacked at once */
+#define COLUMN_M     128 /* activation rows in one sweep */
+#define COLUMN_TILES (COLUMNS / QMM_PANEL)
+
+typedef struct columns {
+    float *panel; /* (COLUMN_TILES, COLUMN_ROWS, QMM_PANEL) */
+    float *c;     /* (COLUMN_TILES, m, QMM_PANEL) */
+} columns;
+
+/* Columns [k0, k0 + kc) of one row, to place i of every tile's panel. */
+static void unpack_columns(const job *j, size_t row, size_t k0, size_t kc, size_t i, float *panel)
+{
+    const quant_matrix *w = j->w;
+    const size_t group = (size_t)w->group, at = row * (w->k / group);
+    uint8_t codes[COLUMNS];
+    j->kernels->unpack((const uint8_t *)w->w + quant_bytes(row * w->k + k0, w->bits), w->bits, kc, codes);
+    for (size_t t = 0; t < kc; t += QMM_PANEL) {
+        size_t g = at + (k0 + t) / group;
+        float scale = scale_at(w->scales, w->scale_dtype, g), bias = scale_at(w->biases, w->scale_dtype, g);
+        float *out = panel + (t * COLUMN_ROWS + i * QMM_PANEL);
+        for (size_t n = 0; n < QMM_PANEL; n++)
+            out[n] = (float)codes[t + n] * scale + bias;
+    }
+}
+
+static void column_block(const job *j, size_t k0, size_t kc, const columns *s)
+{
+    const size_t tiles = kc / QMM_PANEL;
+    memset(s->c, 0, COLUMN_TILES * j->m * QMM_PANEL * sizeof(float));
+    for (size_t n = 0; n < j->w->n; n += COLUMN_ROWS) {
+        size_t rows = j->w->n - n < COLUMN_ROWS ? j->w->n - n : COLUMN_ROWS;
+        for (size_t i = 0; i < rows; i++)
+            unpack_columns(j, n + i, k0, kc, i, s->panel);
+        for (size_t t = 0; t < tiles; t++)
+            j->kernels->tile_f32(s->panel + t * COLUMN_ROWS * QMM_PANEL, rows, (const float *)j->input + n,
+                                 j->row, j->m, s->c + t * j->m * QMM_PANEL);
+    }
+    for (size_t t = 0; t < tiles; t++)
+        store_panel(j, s->c + t * j->m * QMM_PANEL, k0 + t * QMM_PANEL, QMM_PANEL);
+}
+
+static size_t columns_layout(const job *j, uint8_t *block, columns *s)
+{
+    size_t used = 0;
+    size_t panel = carve(&used, COLUMNS * COLUMN_ROWS * sizeof(float));
+    size_t c = carve(&used, COLUMN_TILES * j->m * QMM_PANEL * sizeof(float));
+    if (block)
+        *s = (columns){(void *)(block + panel), (void *)(block + c)};
+    return round_up(used, 4096);
+}
+
+static void columns_thread(void *arg, int thread, int threads)
+{
+    job *j = arg;
+    const size_t k = j->w->k;
+    columns s = {0};
+    size_t k0;
+    (void)threads;
+    columns_layout(j, j->buffers + (size_t)thread * j->buffer, &s);
+    while ((k0 = atomic_fetch_add_explicit(&j->next, COLUMNS, memory_order_relaxed)) < k)
+        column_block(j, k0, k - k0 < COLUMNS ? k - k0 : COLUMNS, &s);
+}
+
+static void widen_range(void *arg, size_t begin, size_t end)
+{
+    const job *j = arg;
+    for (size_t m = begin; m < end; m++)
+        for (size_t i = 0; i < j->w->n; i++)
+            ((float *)j->input)[m * j->row + i] = scale_at(j->x, j->x_dtype, m * j->xs + i);
+}
+
+static int plain(job *j)
+{
+    const int threads = threads_for((j->w->k + COLUMNS - 1) / COLUMNS);
+    j->row = j->w->n;
+    j->buffer = columns_layout(j, NULL, NULL);
+    size_t used = 0, input = carve(&used, j->m * j->row * sizeof(float));
+    used = round_up(used, 4096);
+    uint8_t *block = mem_aligned(4096, used + (size_t)threads * j->buffer);
+    if (!block)
+        return -1;
+    j->input = block + input;
+    j->buffers = block + used;
+    pool_for(j->m, 1 + 32768 / (j->row + 1), widen_range, j);
+    atomic_store(&j->next, 0);
+    pool_run(columns_thread, j, threads);
+    mem_free(block);
+    return 0;
+}
+
+/* --- the call --- */
+
+int cpu_qmm_with(const qmm_kernels *kernels, const quant_matrix *w, const void *x, mlx_dtype x_dtype,
+                 size_t xs, size_t m, void *y, mlx_dtype y_dtype, bool transpose, mx_precision precision)
+{
+    const size_t most = transpose ? MOST_ROWS : COLUMN_M, blocks = (m + most - 1) / most;
+    const size_t ldy = transpose ? w->n : w->k;
+    job j = {.kernels = kernels, .w = w, .x_dtype = x_dtype, .y_dtype = y_dtype, .xs = xs, .ldy = ldy};
+    j.int8 = transpose && precision == MX_INT8 && (w->bits == 4 || w->bits == 8);
+    j.row = round_up(w->k, QMM_PAD);
+    j.groups = round_up(w->k / (size_t)w->group, QMM_PAD_GROUPS);
+    for (size_t b = 0; b < blocks && ldy; b++) {
+        size_t begin = m * b / blocks, end = m * (b + 1) / blocks;
+        j.x = (const uint8_t *)x + begin * xs * dtype_bytes(x_dtype);
+        j.y = (uint8_t *)y + begin * ldy * dtype_bytes(y_dtype);
+        j.m = end - begin;
+        if ((transpose ? j.m > QMM_GEMV_ROWS ? gemm(&j) : gemv(&j) : plain(&j)) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int cpu_qmm(const quant_matrix *w, const void *x, mlx_dtype x_dtype, size_t xs, size_t m, void *y,
+            mlx_dtype y_dtype, bool transpose, mx_precision precision)
+{
+    return cpu_qmm_with(&cpu_kernels_get()->qmm, w, x, x_dtype, xs, m, y, y_dtype, transpose, precision);
+}
