@@ -1,0 +1,308 @@
+/* What the tokenizer's own files share: the parts of a loaded tokenizer and the working memory of one
+ * encoding. Nothing outside src/text/ includes this. */
+#ifndef MICA_TEXT_TOKENIZER_PARTS_H
+#define MICA_TEXT_TOKENIZER_PARTS_H
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+
+#include "base/json.h"
+#include "base/strbuf.h"
+#include "text/tokenizer.h"
+
+#include <pcre2.h>
+#include <stdint.h>
+
+/* --- vocab.c: spelling to id and back --- */
+
+typedef struct token_text {
+    uint32_t at, len; /* len is TOKEN_NONE where no token has this id */
+} token_text;
+#define TOKEN_NONE UINT32_MAX
+
+typedef struct vocab_slot {
+    uint32_t hash;
+    int32_t id; /* -1: free */
+} vocab_slot;
+
+typedef struct vocab {
+    strbuf bytes;     /* all spellings */
+    token_text *text; /* by id */
+    size_t ids, text_cap;
+    vocab_slot *slots;
+    size_t n_slots, count; /* n_slots is 0 or a power of two */
+} vocab;
+
+/* Makes room for n tokens. 0 or -1. */
+int vocab_reserve(vocab *v, size_t n);
+/* Adds a spelling under an id: 0; 1 if the spelling or the id is taken; -1 when memory is short. */
+int vocab_add(vocab *v, const char *text, size_t n, int id);
+/* The id, or -1. */
+int vocab_find(const vocab *v, const char *text, size_t n);
+void vocab_free(vocab *v);
+
+/* --- bytelevel.c: the printable alphabet for bytes --- */
+
+/* The UTF-8 form (1 or 2 bytes) of the character that stands for byte b. Returns its length. */
+int bytelevel_char(unsigned char b, char out[2]);
+/* Appends the characters for n bytes. */
+void bytelevel_encode(strbuf *out, const char *p, size_t n);
+/* Appends the bytes that a token stands for: its own bytes if any character is not of the alphabet. */
+void bytelevel_decode(strbuf *out, const char *p, size_t n);
+
+/* --- bpe.c: pairs and merging --- */
+
+typedef struct merge {
+    uint32_t left, right, rank, id; /* left is UINT32_MAX in a free slot */
+} merge;
+
+#define UNK_NONE    (-1) /* no unk_token: unknown characters vanish */
+#define UNK_MISSING (-2) /* one is named but the vocabulary lacks it */
+
+typedef struct bpe {
+    merge *slots;
+    size_t n_slots, count;
+    char *prefix, *suffix; /* continuing_subword_prefix, end_of_word_suffix: "" when not used */
+    char *unk_name;        /* NULL: none */
+    int unk;
+    int byte_id[256];     /* token of one byte in the byte-level alphabet, -1: none */
+    int fallback_id[256]; /* token "<0xNN>", -1: none */
+    bool all_bytes;       /* byte_id has no -1, and no affixes are used */
+    bool fuse_unk, byte_fallback, ignore_merges;
+} bpe;
+
+/* Makes room for n merges. 0 or -1. */
+int bpe_reserve(bpe *b, size_t n);
+/* Adds a merge; an earlier one of the same pair is replaced. 0 or -1. */
+int bpe_add(bpe *b, int left, int right, size_t rank, int id);
+/* Fills the tables that depend on the finished vocabulary. */
+void bpe_prepare(bpe *b, const vocab *v);
+void bpe_free(bpe *b);
+
+/* --- pattern.c: regular expressions written for Oniguruma --- */
+
+typedef struct pattern {
+    pcre2_code *code;
+    bool jit;
+} pattern;
+
+/* Compiles; `name` is for messages. 0, or -1 with an error that has the pattern and the reason. */
+int pattern_compile(pattern *p, const char *name, const char *text, size_t n);
+void pattern_free(pattern *p);
+
+/* Walks the matches in one text, as the reference's iterator does: an empty match right after a match is
+ * passed over. */
+typedef struct pattern_iter {
+    const pattern *pattern;
+    pcre2_match_data *data;
+    pcre2_match_context *context;
+    const char *text;
+    size_t n, from, last; /* where to search next; end of the last match, SIZE_MAX before the first */
+} pattern_iter;
+
+/* 1 with the next match in *start and *end, 0 when there is none, -1 with an error. */
+int pattern_next(pattern_iter *it, size_t *start, size_t *end);
+
+/* --- unicode.c: character classes as the reference has them --- */
+
+bool unicode_is_word(uint32_t c);
+bool unicode_is_space(uint32_t c);
+bool unicode_is_numeric(uint32_t c);
+bool unicode_is_punctuation(uint32_t c);
+
+/* --- added.c: tokens that are cut out of the text before everything else --- */
+
+typedef struct added_token {
+    int id;
+    char *content;
+    size_t len;
+    bool single_word, lstrip, rstrip, normalized, special;
+} added_token;
+
+typedef struct trie_node {
+    uint32_t child, sibling; /* 0: none */
+    int32_t token;           /* index of an added token, -1: none ends here */
+    unsigned char byte;
+} trie_node;
+
+typedef struct trie {
+    trie_node *nodes; /* node 0 is unused */
+    size_t n, cap;
+    uint32_t root[256];
+    size_t tokens;
+} trie;
+
+/* Adds a spelling for an added token: 0; 1 if another token has it; -1 when memory is short. */
+int trie_add(trie *t, const char *text, size_t n, int token);
+void trie_free(trie *t);
+
+typedef struct piece {
+    size_t at, len;
+    int id; /* an added token's id, -1: text */
+} piece;
+
+typedef struct pieces {
+    piece *v;
+    size_t n, cap;
+} pieces;
+
+/* Appends unless empty text. 0 or -1. */
+int pieces_add(pieces *p, size_t at, size_t len, int id);
+
+/* Cuts text[0..n) into added tokens and the text between. 0 or -1. */
+int added_split(const added_token *tokens, const trie *t, const char *text, size_t n, pieces *out);
+
+/* --- normalize.c --- */
+
+typedef enum {
+    NORM_NFC,
+    NORM_NFD,
+    NORM_NFKC,
+    NORM_NFKD,
+    NORM_PREPEND,
+    NORM_REPLACE,
+    NORM_BYTES,
+    NORM_STRIP
+} norm_kind;
+
+typedef struct norm_step {
+    norm_kind kind;
+    char *text, *with; /* PREPEND: with; REPLACE: text (or pattern), with */
+    size_t text_len, with_len;
+    pattern pattern;
+    bool left, right; /* STRIP */
+} norm_step;
+
+typedef struct encoder encoder;
+
+/* Runs the steps over text[0..n). The result is *out: the input itself or one of the encoder's two buffers.
+ * 0 or -1. */
+int normalize(encoder *e, const char *text, size_t n, const char **out, size_t *out_n);
+/* One Unicode normalization form of text[0..n), appended to out. 0 or -1. */
+int normalize_unicode(norm_kind form, const char *text, size_t n, strbuf *out);
+
+/* --- split.c: pre-tokenizers --- */
+
+typedef enum {
+    SPLIT_REGEX,
+    SPLIT_STRING,
+    SPLIT_BYTES, /* ByteLevel: optional prefix space, optional pattern, then the byte alphabet */
+    SPLIT_DIGITS,
+    SPLIT_PUNCTUATION,
+    SPLIT_WORDS,  /* Whitespace */
+    SPLIT_SPACES, /* WhitespaceSplit */
+    SPLIT_METASPACE
+} split_kind;
+
+typedef enum { REMOVED, ISOLATED, MERGED_WITH_PREVIOUS, MERGED_WITH_NEXT, CONTIGUOUS } split_behavior;
+typedef enum { PREPEND_ALWAYS, PREPEND_FIRST, PREPEND_NEVER } prepend_scheme;
+
+typedef struct split_step {
+    split_kind kind;
+    split_behavior behavior;
+    bool invert, prefix_space, use_pattern, split, last;
+    prepend_scheme prepend;
+    pattern pattern;
+    char *text; /* STRING: the delimiter; METASPACE: the replacement */
+    size_t len;
+} split_step;
+
+/* Runs the pre-tokenizers over text[0..n), which begins at `start` of the original text. The words are
+ * e->words over *out. 0 or -1. */
+int split_words(encoder *e, const char *text, size_t n, size_t start, const char **out);
+
+/* --- the whole --- */
+
+/* What a post-processor adds: the ids before and after the text, once for every time it is used. */
+typedef struct post_item {
+    bool sequence; /* the text's ids */
+    int id;
+} post_item;
+
+typedef struct post_template {
+    post_item *items;
+    size_t n, cap;
+} post_template;
+
+typedef enum { DECODE_JOIN, DECODE_BYTES, DECODE_CHAIN } decode_kind;
+
+/* DECODE_CHAIN: per token the replacements and `<0xNN>` bytes, then strip at the ends of the whole text (when
+ * fused) or of every token. */
+typedef struct decoder {
+    decode_kind kind;
+    char *from, *to; /* Replace; from is NULL when there is none */
+    size_t from_len, to_len;
+    bool byte_fallback, fused;
+    bool drop_first; /* in the first token, what would be replaced is left out */
+    uint32_t strip;  /* the character */
+    size_t strip_start, strip_stop;
+    int stage; /* while loading: how far the chain has come */
+} decoder;
+
+#define MAX_STEPS 32
+#define N_NAMED   4
+
+struct tokenizer {
+    vocab vocab;
+    bpe bpe;
+    added_token *added;
+    size_t n_added, added_cap;
+    trie raw, normal; /* matched before and after normalization */
+    norm_step norm[MAX_STEPS];
+    split_step split[MAX_STEPS];
+    post_template post[MAX_STEPS];
+    int n_norm, n_split, n_post;
+    decoder decoder;
+    unsigned char *special; /* by id */
+    strbuf bytes;           /* what the tokens stand for */
+    token_text *token_bytes;
+    char *named[N_NAMED];
+    bool byte_words; /* words reach the model as plain bytes: the byte alphabet is applied by table */
+};
+
+/* Reads the parts of tokenizer.json into t. 0 or -1. */
+int load_normalizer(tokenizer *t, jr *r);
+int load_pre_tokenizer(tokenizer *t, jr *r);
+int load_post_processor(tokenizer *t, jr *r);
+int load_decoder(tokenizer *t, jr *r);
+int load_model(tokenizer *t, jr *r, size_t file_size);
+/* Reads tokenizer_config.json, if the folder has one. 0 or -1. */
+int load_config(tokenizer *t, const char *folder, bool has_post);
+
+/* A word's ids, remembered during one encoding. */
+typedef struct cached_word {
+    char key[24];
+    uint32_t at;    /* in the encoder's ids */
+    uint8_t len, n; /* len 0: free */
+} cached_word;
+
+struct encoder {
+    const tokenizer *t;
+    strbuf norm[2], split[2], word, mapped;
+    pieces outer, inner, words, next;
+    pcre2_general_context *general;
+    pcre2_match_data *match;
+    pcre2_match_context *context;
+    cached_word *cache;
+    size_t cache_mask;
+    uint64_t *heap;
+    uint32_t *links;
+    size_t heap_cap, links_cap;
+    int *symbols;
+    size_t symbols_cap;
+    int *ids;
+    size_t n, cap;
+};
+
+/* Makes the working memory for a text of n bytes: 0 or -1; encoder_close in both cases. */
+int encoder_open(encoder *e, size_t n);
+void encoder_close(encoder *e);
+
+/* Appends the ids of one word to e->ids. 0 or -1. */
+int bpe_word(encoder *e, const char *word, size_t n);
+/* 64-bit hash for the tables of this folder. */
+uint64_t text_hash(const char *p, size_t n);
+
+/* Allocation through base/mem.h for the regular-expression library; NULL when memory is short. */
+pcre2_general_context *pattern_memory(void);
+
+#endif
