@@ -19,6 +19,16 @@ BEGIN {
         if (line !~ /^#/ && split(line, field, / \| /) == 3)
             given[field[1]] = given[field[1]] " " field[2]
 }
+# sample.c may say sampler_, encode.c encoder_
+function is_grown(first, path,    n, i, part) {
+    sub(/.*\//, "", path)
+    sub(/\.[a-z]+$/, "", path)
+    n = split(path, part, "_")
+    for (i = 1; i <= n; i++)
+        if (length(part[i]) >= 4 && index(first, part[i]) == 1)
+            return 1
+    return 0
+}
 function is_given(prefix, file,    n, i, where) {
     n = split(given[prefix], where, " ")
     for (i = 1; i <= n; i++)
@@ -39,7 +49,8 @@ NF == 1 { words($1); next }
     singular = top
     sub(/s$/, "", singular)
     if (first in ours || first == top || first == singular || (folder, first) in allowed ||
-        ("src/" top, first) in allowed || (folder, first "s") in allowed || is_given(first, $1))
+        ("src/" top, first) in allowed || (folder, first "s") in allowed || is_grown(first, $1) ||
+        is_given(first, $1))
         next
     print $1, $2, "begins with no word of its file, its folder or a header of its folder"
 }

@@ -135,8 +135,10 @@ check_headers() {
 check_build() {
     configure "$1" >&2
     compile "$1" 2>build/lint/"$1".log && return 0
-    sed -nE "s|^($ROOT/)?([^ :]+:[0-9]+):[0-9]+: (fatal )?error: |\2: $1: |p; s/^.*undefined reference to/build: $1: &/p" \
-        build/lint/"$1".log | sed -E 's|^\.\./\.\./||' | sort -u >build/lint/"$1".errors
+    sed -E "s|$ROOT/||g; s|^(\.\./)+||" build/lint/"$1".log | sed -nE "
+        s|^([^ :]+:[0-9]+):[0-9]+: (fatal )?error: |\1: $1: |p
+        s|^(/usr/bin/ld: )?([^ ]*: in function .*)?([^ :]+:[0-9]+): (undefined reference)|\3: $1: \4|p" |
+        sort -u >build/lint/"$1".errors
     if [ -s build/lint/"$1".errors ]; then
         head -n 200 build/lint/"$1".errors
     else
