@@ -77,7 +77,10 @@ cross_arm64() {
         say "cross: left out: $(grep "^$name |" tools/cross-skip.txt)"
         count 0 0 1
     done
+    # tests that start themselves once per instruction set do not then: a started program would miss the emulator
+    export MICA_CPU_ISA=portable
     run_suite cross ${left_out:+-E "^($(echo $left_out | tr ' ' '|'))\$"} "$@"
+    unset MICA_CPU_ISA
 }
 
 # The compiler, in build/zig; false when it cannot be had.

@@ -35,8 +35,8 @@ foreach(file ${SCRIPTS})
                        ENVIRONMENT "MICA=${MICA_PROGRAM};BUILD=${CMAKE_BINARY_DIR}")
 endforeach()
 
-# bench/bench_<x>.c and bench/make_<x>.c (tools that write what a benchmark reads) -> programs of that name
-file(GLOB BENCHES CONFIGURE_DEPENDS bench/bench_*.c bench/make_*.c)
+# bench/bench_<x>.c -> program bench_<x> (bench_make_<x>: a tool that writes what a benchmark reads)
+file(GLOB BENCHES CONFIGURE_DEPENDS bench/bench_*.c)
 foreach(file ${BENCHES})
   get_filename_component(name ${file} NAME_WE)
   add_executable(${name} ${file})
