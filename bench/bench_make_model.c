@@ -48,7 +48,7 @@ typedef struct make_options {
 } make_options;
 
 #define AT(field) offsetof(make_options, field)
-#define DIM(name, field, help) {name, NULL, OPTION_INT, AT(field), "N", "0", NULL, 0, 1 << 24, help}
+#define DIM(name, field, help) {name, NULL, OPTION_INT, AT(field), "N", NULL, NULL, 0, 1 << 24, help}
 static const option rows[] = {
     {"--out", NULL, OPTION_TEXT, AT(out), "DIR", NULL, NULL, 0, 0, "folder to write"},
     {"--shape", NULL, OPTION_TEXT, AT(shape), "NAME", "qwen3-0.6b", NULL, 0, 0,

@@ -264,7 +264,10 @@ static void on_interrupt(int sig)
 
 void cli_interrupt_catch(bool once)
 {
-    struct sigaction action = {.sa_handler = on_interrupt};
+    struct sigaction action;
+    if (sigaction(SIGINT, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+        return; /* started in the background: Ctrl-C is meant for somebody else */
+    action = (struct sigaction){.sa_handler = on_interrupt};
     sigemptyset(&action.sa_mask);
     action.sa_flags = once ? (int)SA_RESETHAND : 0; /* and no SA_RESTART: a read at the prompt must return */
     sigaction(SIGINT, &action, NULL);
