@@ -5,6 +5,15 @@
 #include "cpu/isa/elementwise_parts.h"
 #include "cpu/isa/half_rows.h"
 
+/* a^n by squaring, modulo 2^64. */
+ONE_COPY static uint64_t i_power(uint64_t a, uint64_t n)
+{
+    uint64_t power = 1;
+    for (; n; n >>= 1, a *= a)
+        power *= n & 1 ? a : 1;
+    return power;
+}
+
 /* clang-format off */
 #define floats_SAME_COMPLEX(name, f, i, c)       LOOP(name, T, STORE, f)
 #define floats_FLOAT_COMPLEX(name, f, i, c)      LOOP(name, T, STORE, f)

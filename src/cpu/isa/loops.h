@@ -34,16 +34,14 @@
         }                                              \
     }
 
+/* Not to be inlined: a big loop that several functions share. */
+#if defined(__GNUC__)
+#define ONE_COPY __attribute__((noinline))
+#else
+#define ONE_COPY
+#endif
+
 /* F(suffix) for each dtype of dtypes_tmpl.h. */
 #define COMPUTED_DTYPES(F) F(f32) F(f64) F(c64) F(i8) F(i16) F(i32) F(i64) F(u64) F(u32) F(u16) F(u8) F(b8)
-
-/* a^n by squaring, modulo 2^64. */
-static inline uint64_t i_power(uint64_t a, uint64_t n)
-{
-    uint64_t power = 1;
-    for (; n; n >>= 1, a *= a)
-        power *= n & 1 ? a : 1;
-    return power;
-}
 
 #endif

@@ -1,0 +1,57 @@
+/* The position of one dtype's extreme: NAME, and BEATS(p, q), whether p is further out than q.
+ *
+ * One pass finds, block by block, the best value so far and the first block that holds it (vector code); the
+ * position is then looked up in that block alone. A comparison with NaN is false: NaN never wins, but one
+ * that leads stays, as in MLX. */
+
+#define FN(name) CAT(CAT(name, NAME), X)
+
+/* The best of `best` and a dense block. */
+static inline C FN(block)(const T *a, size_t n, C best)
+{
+    C lane[LANES];
+    size_t i = 0;
+    for (size_t j = 0; j < LANES; j++)
+        lane[j] = best;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t j = 0; j < LANES; j++) {
+            C x = LOAD(a[i + j]);
+            lane[j] = BEATS(x, lane[j]) ? x : lane[j];
+        }
+    for (; i < n; i++) {
+        C x = LOAD(a[i]);
+        best = BEATS(x, best) ? x : best;
+    }
+    for (size_t j = 0; j < LANES; j++)
+        best = BEATS(lane[j], best) ? lane[j] : best;
+    return best;
+}
+
+static uint32_t FN(arg)(const void *p, ptrdiff_t sa, size_t n)
+{
+    const T *a = p;
+    T gathered[GATHER];
+    size_t at = 0, i = 0;
+    bool beaten = false; /* the first element */
+    C best = n > 0 ? LOAD(*a) : 0;
+    for (size_t start = 0; start < n; start += GATHER) {
+        size_t some = n - start < GATHER ? n - start : GATHER;
+        const T *block = a + (ptrdiff_t)start * sa;
+        if (sa != 1) {
+            CAT(gather, X)(gathered, block, sa, some);
+            block = gathered;
+        }
+        C extreme = FN(block)(block, some, best);
+        if (BEATS(extreme, best)) {
+            best = extreme;
+            at = start;
+            beaten = true;
+        }
+    }
+    while (beaten && LOAD(a[(ptrdiff_t)(at + i) * sa]) != best)
+        i++;
+    return (uint32_t)(at + i);
+}
+#undef FN
+#undef NAME
+#undef BEATS
