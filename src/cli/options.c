@@ -290,8 +290,8 @@ static int set_defaults(const option_spec *spec)
 
 enum { HELP_COLUMN = 36, HELP_WIDTH = 100 };
 
-/* Prints text from column `at`, broken at spaces; further lines begin at HELP_COLUMN. */
-static void print_wrapped(const char *text, int at)
+/* Prints text from column `at`, broken at spaces; further lines begin at column `next`. */
+static void print_wrapped(const char *text, int at, int next)
 {
     while (*text) {
         int room = HELP_WIDTH - at, n = (int)strlen(text);
@@ -304,9 +304,9 @@ static void print_wrapped(const char *text, int at)
         text += n;
         while (*text == ' ')
             text++;
-        at = HELP_COLUMN;
+        at = next;
         if (*text)
-            printf("%*s", HELP_COLUMN, "");
+            printf("%*s", next, "");
     }
 }
 
@@ -323,7 +323,23 @@ static void print_option(const option *o)
         printf("\n%*s", HELP_COLUMN, "");
     else
         printf("%*s", HELP_COLUMN - (int)strlen(left), "");
-    print_wrapped(right, HELP_COLUMN);
+    print_wrapped(right, HELP_COLUMN, HELP_COLUMN);
+}
+
+/* The names of what is refused, so that nobody searches for it. */
+static void print_refused(const option_spec *spec)
+{
+    char text[1000] = "";
+    size_t n = 0;
+    for (size_t g = 0; g < spec->n_groups; g++)
+        for (size_t i = 0; i < spec->groups[g].n; i++)
+            if (spec->groups[g].rows[i].kind == OPTION_REFUSED && n < sizeof text)
+                n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", n ? ", " : "",
+                                      spec->groups[g].rows[i].name);
+    if (!n)
+        return;
+    printf("\nNot supported (each says why when it is used):\n  ");
+    print_wrapped(text, 2, 2);
 }
 
 static void print_help(const option_spec *spec)
@@ -341,6 +357,7 @@ static void print_help(const option_spec *spec)
             print_option(&group->rows[i]);
         }
     }
+    print_refused(spec);
     printf("\nExamples:\n%s", spec->examples);
 }
 
