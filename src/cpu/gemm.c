@@ -9,10 +9,12 @@
  * order, so results do not depend on the number of threads.
  *
  * Packed: rows of a are taken CHUNK at a time and packed by all threads together into panels of mr lanes
- * (every block of k). Then each thread walks its rectangle: for NC columns, for KC of k, it packs b into
- * panels of nr lanes (a megabyte: second-level cache) and runs the register tile over MC rows at a time, so
- * that one panel of b (first level) meets MC x KC of a (second level). Sums of 16-bit results stay in float32
- * scratch until k is done. */
+ * (every block of k). Then each thread walks its rectangle, NC columns at a time: for KC of k, for each nr
+ * columns, it packs one panel of b, which stays in the first-level cache while all of the chunk's rows
+ * (second level) pass by it in the register tile. Packing into so small a place is three times as fast as
+ * packing a large block of b, which pays for doing it again for each chunk. Sums stay in float32 scratch
+ * until k is done: rows of c are often a power of two apart, so that they would push each other out of the
+ * cache. */
 #include "cpu/gemm.h"
 
 #include "base/error.h"
@@ -23,16 +25,14 @@
 #include <string.h>
 
 enum {
-    DOT_ROWS = 24,    /* rows of a up to which dot beats packing */
+    DOT_ROWS = 12,    /* rows of a up to which dot beats packing */
     AXPY_ROWS = 8,    /* and axpy */
     BLOCK = 64,       /* weight rows a dot call, */
     AXPY_BLOCK = 512, /* columns an axpy call: their sums stay in the first-level cache */
-    CHUNK = 960,
-    MC = 240,
-    KC = 256,
-    NC = 1024,
-    NC_HALF = 256,  /* NC when CHUNK x NC sums need scratch */
-    GRAIN = 1 << 15 /* multiply-adds that are worth a thread */
+    CHUNK = 480,      /* rows of a packed at a time */
+    KC = 256,         /* KC x nr floats: first-level cache */
+    NC = 256,         /* CHUNK x (KC + NC) floats: second-level cache */
+    GRAIN = 1 << 15   /* multiply-adds that are worth a thread */
 };
 
 typedef struct job {
@@ -46,8 +46,8 @@ typedef struct job {
     size_t ldx;
     /* the packed path */
     size_t row, rows, padded; /* this chunk: first row, number, and rounded up to whole panels */
-    size_t nc, grid_rows, grid_columns;
-    float *pack_a, *pack_b, *sums;
+    size_t grid_rows, grid_columns;
+    float *pack_a, *pack_b; /* pack_b: of all rectangles, each followed by its sums */
     size_t pack_b_size, sums_size;
 } job;
 
@@ -146,17 +146,21 @@ typedef struct target {
     size_t ld;
 } target;
 
-/* Rows [r0, r1) of the chunk times the packed block of b, which is columns [0, nc) of the target and [p, p +
- * kc) of k. */
-static void multiply_block(const job *g, size_t r0, size_t r1, size_t nc, size_t p, const float *pack_b,
-                           target y)
+/* Rows [r0, r1) of the chunk times columns [j0, j1) of b, sums to y, which begins at (r0, j0). */
+static void multiply_columns(const job *g, size_t r0, size_t r1, size_t j0, size_t j1, float *pack_b,
+                             float *y, size_t ldy)
 {
-    size_t mr = g->t->mr, nr = g->t->nr, kc = min(KC, g->k - p);
-    for (size_t ic = r0; ic < r1; ic += MC)
-        for (size_t j = 0; j < nc; j += nr)
-            for (size_t i = ic; i < min(ic + MC, r1); i += mr)
-                g->t->tile(min(mr, r1 - i), min(nr, nc - j), kc, g->pack_a + p * g->padded + i * kc,
-                           pack_b + j * kc, y.sums + (i - r0) * y.ld + j, y.ld, p > 0);
+    size_t mr = g->t->mr, nr = g->t->nr;
+    for (size_t p = 0; p < g->k; p += KC) {
+        size_t kc = min(KC, g->k - p);
+        for (size_t j = j0; j < j1; j += nr) {
+            size_t columns = min(nr, j1 - j);
+            g->t->panel[g->b_slot](at(&g->b, p, j), g->b.cs, g->b.rs, columns, kc, nr, pack_b);
+            for (size_t i = r0; i < r1; i += mr)
+                g->t->tile(min(mr, r1 - i), columns, kc, g->pack_a + p * g->padded + i * kc, pack_b,
+                           y + (i - r0) * ldy + (j - j0), ldy, p > 0);
+        }
+    }
 }
 
 /* Rectangle t of the grid. */
@@ -168,23 +172,14 @@ static void multiply_rectangle(const job *g, size_t t)
     size_t r0 = row_panels * row / g->grid_rows * mr, r1 = row_panels * (row + 1) / g->grid_rows * mr;
     size_t c0 = column_panels * column / g->grid_columns * nr,
            c1 = column_panels * (column + 1) / g->grid_columns * nr;
-    float *pack_b = g->pack_b + t * g->pack_b_size, *sums = g->sums ? g->sums + t * g->sums_size : NULL;
+    float *pack_b = g->pack_b + t * (g->pack_b_size + g->sums_size), *sums = pack_b + g->pack_b_size;
     r1 = min(r1, g->rows);
     c1 = min(c1, g->n);
-    for (size_t jc = c0; jc < c1; jc += g->nc) {
-        size_t nc = min(g->nc, c1 - jc);
-        target y = {sums, nc};
-        if (!sums)
-            y = (target){(float *)(void *)g->c + (g->row + r0) * g->c_rs + jc, g->c_rs};
-        for (size_t p = 0; p < g->k; p += KC) {
-            size_t kc = min(KC, g->k - p);
-            for (size_t j = 0; j < nc; j += nr)
-                g->t->panel[g->b_slot](at(&g->b, p, jc + j), g->b.cs, g->b.rs, min(nr, nc - j), kc, nr,
-                                       pack_b + j * kc);
-            multiply_block(g, r0, r1, nc, p, pack_b, y);
-        }
-        for (size_t i = r0; sums && i < r1; i++)
-            store(g, g->row + i, jc, sums + (i - r0) * nc, nc);
+    for (size_t j = c0; j < c1; j += NC) {
+        size_t nc = min(NC, c1 - j);
+        multiply_columns(g, r0, r1, j, j + nc, pack_b, sums, nc);
+        for (size_t i = r0; i < r1; i++)
+            store(g, g->row + i, j, sums + (i - r0) * nc, nc);
     }
 }
 
@@ -203,10 +198,8 @@ static void choose_grid(job *g, size_t chunk)
     threads = min(threads, work ? work : 1);
     g->grid_columns = min(threads, (columns + 3) / 4);
     g->grid_rows = min(threads / g->grid_columns, (rows + 3) / 4);
-    bool direct = g->c_slot == 0 && g->c_cs == 1;
-    g->nc = min(direct ? NC : NC_HALF, round_up(g->n, g->t->nr));
-    g->pack_b_size = g->nc * min(KC, g->k);
-    g->sums_size = direct ? 0 : g->nc * (rows / g->grid_rows + 1) * g->t->mr;
+    g->pack_b_size = g->t->nr * min(KC, g->k);
+    g->sums_size = min(NC, g->n) * (rows / g->grid_rows + 1) * g->t->mr;
 }
 
 static int packed(job *g)
@@ -224,7 +217,6 @@ static int packed(job *g)
     if (!g->pack_a)
         return -1;
     g->pack_b = g->pack_a + a_size;
-    g->sums = g->sums_size ? g->pack_b + threads * g->pack_b_size : NULL;
     for (g->row = 0; g->row < g->m; g->row += chunk) {
         g->rows = min(chunk, g->m - g->row);
         g->padded = round_up(g->rows, mr);

@@ -274,6 +274,81 @@ SIMD_INLINE void simd_quad_transpose(simd_quad v[4])
     v[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
 }
 
+/* --- transposing: SIMD_LANES rows of four words --- */
+
+/* The four 32-bit words at each of p, p + 4 step, p + 8 step ... (step in bytes): a quarter of SIMD_LANES
+ * rows. */
+SIMD_INLINE simd_f32 simd_gather_quads(const char *p, int64_t step)
+{
+#if defined(__AVX512F__)
+    __m512 v = _mm512_castps128_ps512(_mm_loadu_ps((const float *)(const void *)p));
+    v = _mm512_insertf32x4(v, _mm_loadu_ps((const float *)(const void *)(p + 4 * step)), 1);
+    v = _mm512_insertf32x4(v, _mm_loadu_ps((const float *)(const void *)(p + 8 * step)), 2);
+    return (simd_f32)_mm512_insertf32x4(v, _mm_loadu_ps((const float *)(const void *)(p + 12 * step)), 3);
+#elif defined(__AVX2__)
+    __m256 v = _mm256_castps128_ps256(_mm_loadu_ps((const float *)(const void *)p));
+    return (simd_f32)_mm256_insertf128_ps(v, _mm_loadu_ps((const float *)(const void *)(p + 4 * step)), 1);
+#else
+    (void)step;
+    return simd_load_f32(p);
+#endif
+}
+
+/* v[r] holds the words of rows r, r + 4 ...; becomes v[c] = word c of every row in order. */
+SIMD_INLINE void simd_transpose_quads(simd_f32 v[4])
+{
+#if defined(__AVX512F__)
+    __m512d a = (__m512d)_mm512_unpacklo_ps((__m512)v[0], (__m512)v[1]);
+    __m512d b = (__m512d)_mm512_unpackhi_ps((__m512)v[0], (__m512)v[1]);
+    __m512d c = (__m512d)_mm512_unpacklo_ps((__m512)v[2], (__m512)v[3]);
+    __m512d d = (__m512d)_mm512_unpackhi_ps((__m512)v[2], (__m512)v[3]);
+    v[0] = (simd_f32)_mm512_unpacklo_pd(a, c);
+    v[1] = (simd_f32)_mm512_unpackhi_pd(a, c);
+    v[2] = (simd_f32)_mm512_unpacklo_pd(b, d);
+    v[3] = (simd_f32)_mm512_unpackhi_pd(b, d);
+#elif defined(__AVX2__)
+    __m256d a = (__m256d)_mm256_unpacklo_ps((__m256)v[0], (__m256)v[1]);
+    __m256d b = (__m256d)_mm256_unpackhi_ps((__m256)v[0], (__m256)v[1]);
+    __m256d c = (__m256d)_mm256_unpacklo_ps((__m256)v[2], (__m256)v[3]);
+    __m256d d = (__m256d)_mm256_unpackhi_ps((__m256)v[2], (__m256)v[3]);
+    v[0] = (simd_f32)_mm256_unpacklo_pd(a, c);
+    v[1] = (simd_f32)_mm256_unpackhi_pd(a, c);
+    v[2] = (simd_f32)_mm256_unpacklo_pd(b, d);
+    v[3] = (simd_f32)_mm256_unpackhi_pd(b, d);
+#else
+    simd_quad_transpose(v);
+#endif
+}
+
+/* The sums of four vectors' lanes. v is lost. */
+SIMD_INLINE simd_quad simd_sum_quad(simd_f32 v[4])
+{
+    simd_transpose_quads(v);
+    simd_f32 s = (v[0] + v[2]) + (v[1] + v[3]);
+#if defined(__AVX512F__)
+    __m256 h = _mm256_add_ps(_mm512_castps512_ps256((__m512)s), _mm512_extractf32x8_ps((__m512)s, 1));
+#elif defined(__AVX2__)
+    __m256 h = (__m256)s;
+#endif
+#if defined(__AVX2__)
+    return (simd_quad)_mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+#else
+    return (simd_quad)s;
+#endif
+}
+
+/* A word of each lane holds two neighbours of a 16-bit format: the first ones, and the second ones. */
+SIMD_INLINE simd_f32 simd_first_bf16(simd_f32 v) { return (simd_f32)((simd_u32)v << 16); }
+SIMD_INLINE simd_f32 simd_second_bf16(simd_f32 v) { return (simd_f32)((simd_u32)v & 0xFFFF0000u); }
+SIMD_INLINE simd_f32 simd_first_f16(simd_f32 v)
+{
+    return simd_from_f16(__builtin_convertvector((simd_u32)v & 0xFFFFu, simd_u16));
+}
+SIMD_INLINE simd_f32 simd_second_f16(simd_f32 v)
+{
+    return simd_from_f16(__builtin_convertvector((simd_u32)v >> 16, simd_u16));
+}
+
 /* --- one element --- */
 
 #define SIMD_SIZE_f32  4

@@ -22,7 +22,8 @@
 #define DOT_M 4
 #define DOT_R 2
 #endif
-#define ROWS 4 /* rows of b that axpy adds at once */
+#define PREFETCH(p) __builtin_prefetch(p)
+#define ROWS        4 /* rows of b that axpy adds at once */
 
 /* --- tile --- */
 
@@ -30,6 +31,11 @@ SIMD_INLINE void tile_rows(const size_t rows, size_t cols, size_t k, const float
                            size_t ldc, bool add)
 {
     simd_f32 sum[MR][NV] = {0};
+    if (add) /* c left the cache since the last block of k; it is here again when the sums are done */
+        UNROLL
+    for (size_t i = 0; i < rows; i++)
+        for (size_t v = 0; v < NV; v++)
+            PREFETCH(c + i * ldc + v * SIMD_LANES);
     for (size_t p = 0; p < k; p++, a += MR, b += NR) {
         simd_f32 bv[NV];
         UNROLL
@@ -105,6 +111,8 @@ static void tile(size_t rows, size_t cols, size_t k, const float *a, const float
 #define GET     simd_get_f16
 #define QUAD    simd_quad_f16
 #define SIZE    SIMD_SIZE_f16
+#define FIRST   simd_first_f16
+#define SECOND  simd_second_f16
 #include "cpu/isa/gemm_tmpl.h"
 
 #define NAME(n) n##_bf16
@@ -113,6 +121,8 @@ static void tile(size_t rows, size_t cols, size_t k, const float *a, const float
 #define GET     simd_get_bf16
 #define QUAD    simd_quad_bf16
 #define SIZE    SIMD_SIZE_bf16
+#define FIRST   simd_first_bf16
+#define SECOND  simd_second_bf16
 #include "cpu/isa/gemm_tmpl.h"
 
 /* --- narrowing --- */

@@ -1,5 +1,6 @@
 /* What gemm.c needs once per stored format. Expects NAME(n), LOAD(p), PART(p, n) and GET(p) (a vector, the
- * first n lanes of one, one element, all as float32), QUAD(p) and SIZE (bytes an element); undefines them. */
+ * first n lanes of one, one element, all as float32), QUAD(p), SIZE (bytes an element), and for a
+ * 16-bit format FIRST(v) and SECOND(v) (see simd_first_f16); undefines them. */
 
 /* --- dot: m rows of x against r rows of w --- */
 
@@ -46,27 +47,48 @@ SIMD_INLINE void NAME(dot_block)(const size_t r, const size_t m, size_t k, const
         }
     }
     UNROLL
-    for (size_t i = 0; i < m; i++)
-        UNROLL
-    for (size_t j = 0; j < r; j++)
-        y[i * ldy + j] = simd_sum(sum[i][j]);
+    for (size_t i = 0; i < m; i++) { /* four at once, or as if: the order of adds must not depend on r */
+        simd_f32 v[4] = {sum[i][0], sum[i][r > 1 ? 1 : 0], sum[i][r > 2 ? 2 : 0], sum[i][r > 3 ? 3 : 0]};
+        simd_quad total = simd_sum_quad(v);
+        memcpy(y + i * ldy, &total, r * sizeof(float));
+    }
 }
 
-/* All rows of x against r rows of w, which come from the cache after the first pass. */
+/* All rows of x against r rows of w, which come from the cache after the first block. Blocks of x are as even
+ * as can be; every height is a copy of its own. */
 SIMD_INLINE void NAME(dot_rows)(const size_t r, size_t k, const char *w, int64_t ldw, const float *x,
                                 size_t ldx, size_t m, float *y, size_t ldy)
 {
-    size_t i = 0;
-    if (m == 1) {
-        NAME(dot_block)(r, 1, k, w, ldw, x, ldx, y, ldy);
-        return;
+    size_t blocks = (m + DOT_M - 1) / DOT_M;
+    for (size_t b = 0, i = 0, next; b < blocks; b++, i = next) {
+        next = m * (b + 1) / blocks;
+        const float *xs = x + i * ldx;
+        float *ys = y + i * ldy;
+        switch (next - i) {
+        case 1:
+            NAME(dot_block)(r, 1, k, w, ldw, xs, ldx, ys, ldy);
+            break;
+        case 2:
+            NAME(dot_block)(r, 2, k, w, ldw, xs, ldx, ys, ldy);
+            break;
+        case 3:
+            NAME(dot_block)(r, 3, k, w, ldw, xs, ldx, ys, ldy);
+            break;
+        case 4:
+            NAME(dot_block)(r, 4, k, w, ldw, xs, ldx, ys, ldy);
+            break;
+#if DOT_M > 4
+        case 5:
+            NAME(dot_block)(r, 5, k, w, ldw, xs, ldx, ys, ldy);
+            break;
+        case 6:
+            NAME(dot_block)(r, 6, k, w, ldw, xs, ldx, ys, ldy);
+            break;
+#endif
+        default:
+            break;
+        }
     }
-    for (; i + DOT_M <= m; i += DOT_M)
-        NAME(dot_block)(r, DOT_M, k, w, ldw, x + i * ldx, ldx, y + i * ldy, ldy);
-    for (; i + 2 <= m; i += 2)
-        NAME(dot_block)(r, 2, k, w, ldw, x + i * ldx, ldx, y + i * ldy, ldy);
-    if (i < m)
-        NAME(dot_block)(r, 1, k, w, ldw, x + i * ldx, ldx, y + i * ldy, ldy);
 }
 
 static void NAME(dot)(size_t k, const void *w, int64_t ldw, size_t rows, const float *x, size_t ldx, size_t m,
@@ -164,30 +186,76 @@ static void NAME(panel_copy)(const char *src, int64_t k_stride, size_t lanes, si
     }
 }
 
-/* Steps of k are contiguous: four lanes by four steps at a time. */
+/* Steps of k are contiguous. The next lanes are in other pages, which the processor does not fetch by itself.
+ */
+
+/* A vector of lanes, steps [0, k) rounded down; returns the steps done. */
+SIMD_INLINE size_t NAME(transpose_wide)(const char *src, int64_t lane_stride, size_t k, size_t width,
+                                        float *dst)
+{
+    const size_t words = 16 / SIZE; /* steps in a quad of words */
+    int64_t step = lane_stride * SIZE;
+    size_t p = 0;
+    for (; p + words <= k; p += words) {
+        simd_f32 v[4];
+        if (p * SIZE % 64 == 0)
+            for (int i = 0; i < SIMD_LANES; i++)
+                PREFETCH(src + (i + SIMD_LANES) * step + (int64_t)p * SIZE);
+        for (int i = 0; i < 4; i++)
+            v[i] = simd_gather_quads(src + i * step + (int64_t)p * SIZE, step);
+        simd_transpose_quads(v);
+        UNROLL
+        for (size_t i = 0; i < 4; i++) {
+#ifdef FIRST
+            simd_store_f32(dst + (p + 2 * i) * width, FIRST(v[i]));
+            simd_store_f32(dst + (p + 2 * i + 1) * width, SECOND(v[i]));
+#else
+            simd_store_f32(dst + (p + i) * width, v[i]);
+#endif
+        }
+    }
+    return p;
+}
+
+/* Four lanes. */
+SIMD_INLINE size_t NAME(transpose_quad)(const char *src, int64_t lane_stride, size_t k, size_t width,
+                                        float *dst)
+{
+    int64_t step = lane_stride * SIZE;
+    size_t p = 0;
+    for (; p + 4 <= k; p += 4) {
+        simd_quad q[4];
+        if (p * SIZE % 64 == 0)
+            for (int i = 0; i < 4; i++)
+                PREFETCH(src + (i + 4) * step + (int64_t)p * SIZE);
+        for (int i = 0; i < 4; i++)
+            q[i] = QUAD(src + i * step + (int64_t)p * SIZE);
+        simd_quad_transpose(q);
+        for (size_t i = 0; i < 4; i++)
+            memcpy(dst + (p + i) * width, &q[i], sizeof q[i]);
+    }
+    return p;
+}
+
 static void NAME(panel_transpose)(const char *src, int64_t lane_stride, size_t lanes, size_t k, size_t width,
                                   float *dst)
 {
-    size_t i = 0;
-    for (; i + 4 <= lanes; i += 4) {
-        const char *row[4];
+    for (size_t i = 0, n; i < width; i += n) {
+        const char *s = src + (int64_t)i * lane_stride * SIZE;
         size_t p = 0;
-        for (int j = 0; j < 4; j++)
-            row[j] = src + ((int64_t)i + j) * lane_stride * SIZE;
-        for (; p + 4 <= k; p += 4) {
-            simd_quad q[4] = {QUAD(row[0] + p * SIZE), QUAD(row[1] + p * SIZE), QUAD(row[2] + p * SIZE),
-                              QUAD(row[3] + p * SIZE)};
-            simd_quad_transpose(q);
-            for (size_t j = 0; j < 4; j++)
-                memcpy(dst + (p + j) * width + i, &q[j], sizeof q[j]);
+        n = 1;
+        if (i + SIMD_LANES <= lanes) {
+            n = SIMD_LANES;
+            p = NAME(transpose_wide)(s, lane_stride, k, width, dst + i);
+        } else if (i + 4 <= lanes) {
+            n = 4;
+            p = NAME(transpose_quad)(s, lane_stride, k, width, dst + i);
         }
         for (; p < k; p++)
-            for (size_t j = 0; j < 4; j++)
-                dst[p * width + i + j] = GET(row[j] + p * SIZE);
+            for (size_t j = 0; j < n; j++)
+                dst[p * width + i + j] =
+                    i < lanes ? GET(s + ((int64_t)j * lane_stride + (int64_t)p) * SIZE) : 0;
     }
-    for (; i < width; i++)
-        for (size_t p = 0; p < k; p++)
-            dst[p * width + i] = i < lanes ? GET(src + ((int64_t)i * lane_stride + (int64_t)p) * SIZE) : 0;
 }
 
 static void NAME(panel)(const void *src, int64_t lane_stride, int64_t k_stride, size_t lanes, size_t k,
@@ -211,4 +279,6 @@ static void NAME(panel)(const void *src, int64_t lane_stride, int64_t k_stride, 
 #undef PART
 #undef GET
 #undef QUAD
+#undef FIRST
+#undef SECOND
 #undef SIZE
