@@ -100,7 +100,7 @@ static int read_tensor(parse *p, safetensors_tensor *t, const json_t *row)
         return error_set("%s: tensor \"%s\": unknown dtype \"%.40s\"", p->path, t->name, name ? name : "");
     t->dtype = d->dtype;
     t->foreign = d->foreign;
-    size_t elements;
+    size_t elements = 0;
     if (read_shape(p, t, json_object_get(row, "shape"), &elements))
         return -1;
     return read_range(p, t, json_object_get(row, "data_offsets"), elements);

@@ -86,7 +86,7 @@ static int load(lm_model *m, const lm_load_options *o)
 {
     if (configure(m) || load_weights(m, o->precision) || choose_kv_dtype(m, o->kv_dtype) || try_forward(m))
         return -1;
-    return o->no_tokenizer ? 0 : lm_load_text(m);
+    return lm_load_text(m, !o->no_tokenizer);
 }
 
 lm_model *lm_load(const char *path, const lm_load_options *options)

@@ -54,8 +54,8 @@ void lm_begin(void);
 /* Bytes of weights mapped by all models: counts up or down. */
 void lm_count_mapped(size_t bytes, bool add);
 
-/* Reads tokenizer, template and end tokens of a loaded model. 0 or -1. */
-int lm_load_text(lm_model *m);
+/* Reads the end tokens of a loaded model, and its tokenizer and template if wanted. 0 or -1. */
+int lm_load_text(lm_model *m, bool with_tokenizer);
 void lm_free_text(lm_model *m);
 /* The template's part of that. */
 int lm_load_template(lm_model *m);

@@ -30,7 +30,7 @@ static int load_eos(lm_model *m)
         rc = cfg_ok(&g) ? 0 : -1;
         cfg_close(&f);
     }
-    const char *name = n == 0 ? tokenizer_named(m->tokenizer, "eos_token") : NULL;
+    const char *name = n == 0 && m->tokenizer ? tokenizer_named(m->tokenizer, "eos_token") : NULL;
     if (name && (ids[0] = tokenizer_token_id(m->tokenizer, name, strlen(name))) >= 0)
         n = 1;
     if (rc || !cfg_ok(&c))
@@ -60,12 +60,13 @@ static int load_special(lm_model *m)
     return m->special ? 0 : -1;
 }
 
-int lm_load_text(lm_model *m)
+int lm_load_text(lm_model *m, bool with_tokenizer)
 {
-    m->tokenizer = tokenizer_load(m->dir);
-    if (!m->tokenizer || load_eos(m) || load_special(m))
+    if (with_tokenizer && !(m->tokenizer = tokenizer_load(m->dir)))
         return -1;
-    return lm_load_template(m);
+    if (load_eos(m))
+        return -1;
+    return with_tokenizer && (load_special(m) || lm_load_template(m)) ? -1 : 0;
 }
 
 void lm_free_text(lm_model *m)
