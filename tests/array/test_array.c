@@ -122,7 +122,7 @@ static void slice_updates_happen_in_place(void **state)
         assert_ptr_equal(mx_data(slot), before);
     }
     for (int i = 0; i < 32; i++)
-        assert_float_equal(((const float *)mx_data(slot))[i], i / 8, 0);
+        assert_float_equal(((const float *)mx_data(slot))[i], (float)(i / 8), 0);
     mlx_array_free(slot);
 }
 

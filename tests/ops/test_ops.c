@@ -1,0 +1,234 @@
+/* Numbers of the ops against values worked out by hand or measured on MLX, and the messages of wrong calls. */
+#include "test.h"
+
+#include "mx.h"
+
+#include <math.h>
+
+static float out[4096];
+static int64_t ints[4096];
+
+static void check(mlx_array x, size_t n, const float *expected, float tolerance)
+{
+    if (mx_is_null(x) || mx_size(x) != n || mx_read_f32(x, out)) {
+        mx_failed();
+        fail_msg("%zu elements, not %zu: %s", mx_size(x), n, mx_error_text());
+    }
+    for (size_t i = 0; i < n; i++)
+        if (!(fabsf(out[i] - expected[i]) <= tolerance) && !(isnan(out[i]) && isnan(expected[i])) &&
+            out[i] != expected[i])
+            fail_msg("element %zu is %.9g, not %.9g", i, (double)out[i], (double)expected[i]);
+}
+#define CHECK(x, tolerance, ...)                                                                             \
+    check(x, sizeof((const float[]){__VA_ARGS__}) / sizeof(float), (const float[]){__VA_ARGS__}, tolerance)
+
+static void check_ints(mlx_array x, size_t n, const int64_t *expected)
+{
+    assert_false(mx_is_null(x));
+    assert_int_equal(mx_size(x), n);
+    assert_int_equal(mx_read_i64(x, ints), 0);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(ints[i], expected[i]);
+}
+#define CHECK_INTS(x, ...)                                                                                   \
+    check_ints(x, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t), (const int64_t[]){__VA_ARGS__})
+
+/* The call fails with a message that contains the text. */
+#define CHECK_FAILS(expr, text)                                                                              \
+    do {                                                                                                     \
+        mlx_array failed_ = (expr);                                                                          \
+        if (!mx_is_null(failed_))                                                                            \
+            mx_read_f32(failed_, out);                                                                       \
+        if (!mx_failed() || !strstr(mx_error_text(), text))                                                  \
+            fail_msg("expected \"%s\", got \"%s\"", text, mx_error_text());                                  \
+    } while (0)
+
+static mlx_array vec(size_t n, const float *v) { return mx_from(v, (int[]){(int)n}, 1, MLX_FLOAT32); }
+#define VEC(...) vec(sizeof((const float[]){__VA_ARGS__}) / sizeof(float), (const float[]){__VA_ARGS__})
+#define NAN_ ((float)NAN)
+#define INF_ ((float)INFINITY)
+
+static void elementwise(void **state)
+{
+    (void)state;
+    CHECK(mx_round(VEC(0.5f, 1.5f, 2.5f, -0.5f, -1.5f)), 0, 0, 2, 2, -0.0f, -2);
+    CHECK(mx_maximum(VEC(1, NAN_, 3), VEC(2, 1, NAN_)), 0, 2, NAN_, NAN_);
+    CHECK(mx_divide(mx_int(7, MLX_INT32), mx_int(2, MLX_INT32)), 0, 3.5f);
+    CHECK(mx_sigmoid(VEC(0, 100, -100)), 1e-7f, 0.5f, 1, 0);
+    CHECK(mx_exp(VEC(0, 1, -INF_, INF_, NAN_)), 1e-6f, 1, 2.7182818f, 0, INF_, NAN_);
+    CHECK(mx_erf(VEC(0, 0.5f, -2)), 1e-6f, 0, 0.5204999f, -0.9953223f);
+    CHECK_INTS(mx_power(mx_from((int[]){2, 3, -2}, SHAPE(3), MLX_INT32), mx_int(3, MLX_INT32)), 8, 27, -8);
+    CHECK_INTS(mx_add(mx_int(255, MLX_UINT8), mx_int(3, MLX_UINT8)), 2);
+    CHECK_INTS(mx_astype(VEC(1.9f, -1.9f, 300), MLX_INT32), 1, -1, 300);
+    CHECK_INTS(mx_astype(VEC(0, NAN_, 0.1f), MLX_BOOL), 0, 1, 1);
+    CHECK(mx_where(mx_greater(VEC(1, -1), mx_int(0, MLX_INT32)), VEC(5, 6), mx_float(0, MLX_FLOAT32)), 0, 5, 0);
+    assert_int_equal(mx_dtype_of(mx_sqrt(mx_int(4, MLX_INT16))), MLX_FLOAT32);
+    assert_int_equal(mx_dtype_of(mx_less(VEC(1), VEC(2))), MLX_BOOL);
+    CHECK_FAILS(mx_add(VEC(1, 2), VEC(1, 2, 3)), "cannot be broadcast");
+    mx_release(0);
+}
+
+static void shapes(void **state)
+{
+    (void)state;
+    mlx_array x = mx_reshape(mx_arange(0, 24, 1, MLX_FLOAT32), SHAPE(2, 3, 4));
+    CHECK(mx_slice(x, (int[]){1, 0, 3}, (int[]){2, 3, -100}, (int[]){1, 2, -2}), 0, 15, 13, 23, 21);
+    CHECK(mx_slice_axis(mx_slice_axis(x, 0, -1, 2), 2, 1, 2), 0, 13, 17, 21);
+    CHECK(mx_reshape(mx_transpose(mx_slice_axis(x, 0, 0, 1), SHAPE(2, 0, 1)), SHAPE(-1)), 0, 0, 4, 8, 1, 5, 9, 2, 6, 10,
+          3, 7, 11);
+    CHECK(mx_concatenate((mlx_array[]){VEC(1, 2), VEC(3)}, 2, 0), 0, 1, 2, 3);
+    CHECK(mx_slice_update(mx_zeros(SHAPE(5), MLX_FLOAT32), VEC(1, 2), (int[]){1}, (int[]){4}, (int[]){2}), 0, 0, 1, 0, 2,
+          0);
+    CHECK(mx_arange(0, 1, 0.3, MLX_FLOAT32), 0, 0, 0.3f, 0.6f, 0.9000000357627869f);
+    CHECK_INTS(mx_arange(5, 0, -2, MLX_INT32), 5, 3, 1);
+    assert_int_equal(mx_ndim(mx_squeeze(mx_expand_dims(x, -1), 3)), 3);
+    CHECK_FAILS(mx_reshape(x, SHAPE(5, -1)), "(2, 3, 4) cannot become (5, -1)");
+    CHECK_FAILS(mx_transpose(x, SHAPE(0, 0, 1)), "twice");
+    CHECK_FAILS(mx_squeeze(x, 1), "not of size 1");
+    CHECK_FAILS(mx_broadcast_to(x, SHAPE(3, 4)), "does not broadcast");
+    mx_release(0);
+}
+
+static void indexing(void **state)
+{
+    (void)state;
+    mlx_array x = mx_reshape(mx_arange(0, 6, 1, MLX_FLOAT32), SHAPE(2, 3));
+    CHECK(mx_take(x, mx_from((int[]){1, -2}, SHAPE(2), MLX_INT32), 0), 0, 3, 4, 5, 0, 1, 2);
+    CHECK(mx_take(x, mx_from((int[]){2, 0}, SHAPE(2), MLX_INT32), 1), 0, 2, 0, 5, 3);
+    CHECK(mx_take(x, mx_int(1, MLX_UINT32), -1), 0, 1, 4);
+    CHECK(mx_take_along_axis(x, mx_from((int[]){2, 0}, SHAPE(2, 1), MLX_INT32), 1), 0, 2, 3);
+    CHECK_FAILS(mx_take(x, mx_int(2, MLX_INT32), 0), "out of bounds");
+    CHECK_FAILS(mx_take(x, VEC(1), 0), "must be integers");
+    mx_release(0);
+}
+
+static void reductions(void **state)
+{
+    (void)state;
+    mlx_array x = mx_reshape(mx_arange(1, 7, 1, MLX_FLOAT32), SHAPE(2, 3));
+    CHECK(mx_sum(x, SHAPE(0), false), 0, 5, 7, 9);
+    CHECK(mx_sum(x, SHAPE(-1), true), 0, 6, 15);
+    CHECK(mx_prod(x, NULL, 0, false), 0, 720);
+    CHECK(mx_mean(x, SHAPE(1), false), 1e-6f, 2, 5);
+    CHECK(mx_max(VEC(1, NAN_, 3), NULL, 0, false), 0, NAN_);
+    CHECK(mx_sum(mx_zeros(SHAPE(0), MLX_FLOAT32), NULL, 0, false), 0, 0);
+    CHECK(mx_prod(mx_zeros(SHAPE(0), MLX_FLOAT32), NULL, 0, false), 0, 1);
+    assert_int_equal(mx_dtype_of(mx_sum(mx_ones(SHAPE(3), MLX_BOOL), NULL, 0, false)), MLX_INT32);
+    assert_int_equal(mx_dtype_of(mx_sum(mx_ones(SHAPE(3), MLX_UINT8), NULL, 0, false)), MLX_UINT32);
+    CHECK_INTS(mx_sum(mx_full(SHAPE(300), mx_int(200, MLX_UINT8), MLX_UINT8), NULL, 0, false), 60000);
+    CHECK_INTS(mx_argmax(VEC(1, 5, 5, 2), 0, false), 1);
+    CHECK_INTS(mx_argmin(x, 0, false), 0, 0, 0);
+    CHECK(mx_softmax(VEC(1, 2, 3), 0), 1e-6f, 0.09003057f, 0.24472847f, 0.66524096f);
+    CHECK(mx_softmax(VEC(1000, 1001, 1002), 0), 1e-6f, 0.09003057f, 0.24472847f, 0.66524096f);
+    CHECK(mx_logsumexp(VEC(-INF_, -INF_), 0, false), 0, -INF_);
+    CHECK(mx_cumsum(VEC(1, 2, 3), 0, false, true), 0, 1, 3, 6);
+    CHECK(mx_cumsum(VEC(1, 2, 3), 0, false, false), 0, 0, 1, 3);
+    CHECK(mx_cumsum(VEC(1, 2, 3), 0, true, true), 0, 6, 5, 3);
+    CHECK(mx_cumsum(VEC(1, 2, 3), 0, true, false), 0, 5, 3, 0);
+    CHECK(mx_sort(VEC(3, NAN_, 1), 0), 0, 1, 3, NAN_);
+    CHECK_INTS(mx_argsort(VEC(3, NAN_, 1), 0), 2, 0, 1);
+    CHECK_INTS(mx_sort(mx_from((int[]){3, -1, 2, -5}, SHAPE(4), MLX_INT32), 0), -5, -1, 2, 3);
+    CHECK_FAILS(mx_max(mx_zeros(SHAPE(0), MLX_FLOAT32), NULL, 0, false), "[max] cannot max reduce over axis 0 with size 0");
+    CHECK_FAILS(mx_sum(x, SHAPE(2), false), "[sum] axis 2 is out of range");
+    mx_release(0);
+}
+
+static void products(void **state)
+{
+    (void)state;
+    mlx_array a = mx_reshape(mx_arange(0, 6, 1, MLX_FLOAT32), SHAPE(2, 3)), v = VEC(1, 2, 3);
+    CHECK(mx_matmul(a, v), 0, 8, 26);
+    CHECK(mx_matmul(VEC(1, 2), a), 0, 6, 9, 12);
+    CHECK(mx_matmul(v, v), 0, 14);
+    CHECK(mx_matmul(a, mx_transpose(a, SHAPE(1, 0))), 0, 5, 14, 14, 50);
+    CHECK(mx_matmul(mx_zeros(SHAPE(2, 0), MLX_FLOAT32), mx_zeros(SHAPE(0, 2), MLX_FLOAT32)), 0, 0, 0, 0, 0);
+    assert_int_equal(mx_dtype_of(mx_matmul(a, mx_astype(v, MLX_BFLOAT16))), MLX_FLOAT32);
+    assert_int_equal(mx_dtype_of(mx_matmul(mx_astype(a, MLX_BFLOAT16), mx_astype(v, MLX_BFLOAT16))), MLX_BFLOAT16);
+    CHECK(mx_matmul(mx_astype(a, MLX_FLOAT64), v), 0, 8, 26);
+    CHECK_FAILS(mx_matmul(a, a), "[matmul] shapes (2, 3) and (2, 3) do not fit");
+    CHECK_FAILS(mx_matmul(a, mx_int(1, MLX_INT32)), "at least one dimension");
+    mx_release(0);
+}
+
+static void quantized(void **state)
+{
+    (void)state;
+    mlx_array w = mx_random_uniform(-1, 1, SHAPE(6, 128), MLX_FLOAT32, mx_random_key(1)), q[3];
+    mlx_array x = mx_random_uniform(-1, 1, SHAPE(3, 128), MLX_FLOAT32, mx_random_key(2));
+    const int bits[6] = {2, 3, 4, 5, 6, 8}, groups[3] = {32, 64, 128};
+    for (int i = 0; i < 18; i++) {
+        assert_int_equal(mx_quantize(w, groups[i % 3], bits[i / 3], q), 0);
+        assert_int_equal(mx_dim(q[0], 1), 128 * bits[i / 3] / 32);
+        mlx_array dense = mx_dequantize(q[0], q[1], q[2], groups[i % 3], bits[i / 3]);
+        float expected[18], step = 2.0f / (float)((1 << bits[i / 3]) - 1);
+        CHECK(mx_max(mx_abs(mx_subtract(dense, w)), NULL, 0, false), step, 0);
+        assert_int_equal(mx_read_f32(mx_matmul(x, mx_transpose(dense, SHAPE(1, 0))), expected), 0);
+        check(mx_quantized_matmul(x, q[0], q[1], q[2], true, groups[i % 3], bits[i / 3], MX_EXACT), 18, expected, 1e-4f);
+    }
+    CHECK_FAILS((mx_quantize(w, 48, 4, q), q[0]), "group_size 48");
+    CHECK_FAILS((mx_quantize(w, 64, 7, q), q[0]), "bits 7");
+    CHECK_FAILS((mx_quantize(VEC(1, 2), 64, 4, q), q[0]), "at least 2 dimensions");
+    assert_int_equal(mx_quantize(w, 64, 4, q), 0);
+    CHECK_FAILS(mx_quantized_matmul(x, q[0], q[1], q[2], true, 32, 4, MX_EXACT), "do not fit");
+    CHECK_FAILS(mx_quantized_matmul(VEC(1, 2), q[0], q[1], q[2], true, 64, 4, MX_EXACT), "last axis of x");
+    CHECK_FAILS(mx_dequantize(w, q[1], q[2], 64, 4), "must be uint32");
+    mx_release(0);
+}
+
+static void fast(void **state)
+{
+    (void)state;
+    CHECK(mx_rms_norm(VEC(3, 4), VEC(1, 2), 0), 1e-6f, 0.8485281f, 2.2627418f);
+    CHECK(mx_layer_norm(VEC(1, 3), MX_NULL, VEC(0.5f, 0.5f), 0), 1e-6f, -0.5f, 1.5f);
+    CHECK(mx_swiglu(VEC(0, 1), VEC(2, 3)), 1e-6f, 0, 2.1931758f);
+    /* one pair at position 1, period 1: a turn by one radian */
+    mlx_array x = mx_from((float[]){1, 0}, SHAPE(1, 1, 1, 2), MLX_FLOAT32);
+    CHECK(mx_rope(x, 2, false, 10000, 1, 1, MX_NULL), 1e-6f, 0.5403023f, 0.8414710f);
+    CHECK(mx_rope(x, 2, true, 10000, 1, 1, VEC(2)), 1e-6f, 0.8775826f, 0.4794255f);
+    mlx_array q = mx_from((float[]){1, 0}, SHAPE(1, 1, 1, 2), MLX_FLOAT32);
+    mlx_array k = mx_from((float[]){1, 0, 0, 0}, SHAPE(1, 1, 2, 2), MLX_FLOAT32);
+    mlx_array v = mx_from((float[]){1, 2, 3, 4}, SHAPE(1, 1, 2, 2), MLX_FLOAT32);
+    CHECK(mx_scaled_dot_product_attention(q, k, v, 1, MX_MASK_NONE, MX_NULL), 1e-6f, 1.5378828f, 2.5378828f);
+    CHECK_FAILS(mx_scaled_dot_product_attention(q, k, x, 1, MX_MASK_NONE, MX_NULL), "do not fit");
+    CHECK_FAILS(mx_scaled_dot_product_attention(q, k, v, 1, MX_MASK_ARRAY, MX_NULL), "none is given");
+    CHECK_FAILS(mx_rope(x, 3, false, 10000, 1, 0, MX_NULL), "dims 3");
+    CHECK_FAILS(mx_rms_norm(mx_int(1, MLX_INT32), MX_NULL, 0), "not int32");
+    CHECK_FAILS(mx_rms_norm(VEC(1, 2), VEC(1, 2, 3), 0), "does not fit");
+    mx_release(0);
+}
+
+/* Figures that MLX gives for the same keys. */
+static void random_numbers_are_mlx(void **state)
+{
+    (void)state;
+    mlx_array key = mx_random_key(0);
+    CHECK_INTS(mx_random_key(((uint64_t)1 << 40) + 5), 256, 5);
+    CHECK_INTS(mx_random_split(key, 2), 4146024105, 967050713, 2718843009, 1272950319);
+    CHECK_INTS(mx_random_bits(SHAPE(5), 4, key), 2467461003, 428148500, 1688610540, 3840466878, 2562233961);
+    CHECK_INTS(mx_random_bits(SHAPE(7), 1, key), 143, 35, 95, 55, 29, 21, 219);
+    CHECK(mx_random_uniform(0, 1, SHAPE(5), MLX_FLOAT32, key), 0, 0x1.2624f0p-1f, 0x1.985072p-4f, 0x1.92989cp-2f,
+          0x1.c9d1c0p-1f, 0x1.31712cp-1f);
+    CHECK(mx_random_uniform(0, 1, SHAPE(4), MLX_FLOAT16, key), 0, 0.96533203125f, 0.2252197265625f, 0.6328125f,
+          0.29638671875f);
+    CHECK(mx_random_normal(SHAPE(5), MLX_FLOAT32, 0, 1, key), 2e-7f, 0x1.80b470p-3f, -0x1.48891cp+0f, -0x1.159906p-2f,
+          0x1.3fc264p+0f, 0x1.f4acb2p-3f);
+    CHECK_FAILS(mx_random_bits(SHAPE(3), 3, key), "width");
+    CHECK_FAILS(mx_random_split(VEC(1, 2), 2), "a key is");
+    mx_release(0);
+}
+
+static void cleanup(void)
+{
+    assert_int_equal(mx_live_nodes(), 0);
+    mx_shutdown();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(elementwise), cmocka_unit_test(shapes),    cmocka_unit_test(indexing),
+        cmocka_unit_test(reductions),  cmocka_unit_test(products),  cmocka_unit_test(quantized),
+        cmocka_unit_test(fast),        cmocka_unit_test(random_numbers_are_mlx),
+    };
+    return RUN_TESTS("ops", tests, cleanup);
+}
