@@ -186,7 +186,7 @@ typedef struct lm_convert_options {
     int bits;         /* 2, 3, 4, 5, 6, 8; 0 = 4 */
     bool dequantize;  /* a quantized model back to floats; not together with quantize */
     size_t max_shard; /* bytes of a file; 0 = 5 GiB */
-    /* Bytes of weights read and in all (may be NULL). */
+    /* Bytes of weights written and in all (may be NULL). */
     void (*progress)(void *user, size_t done, size_t total);
     /* Asked between tensors; true gives up (may be NULL). */
     bool (*cancelled)(void *user);
