@@ -38,6 +38,13 @@ _Static_assert(HALF_BLOCK % LANES == 0 && GATHER % LANES == 0, "blocks are whole
 #define complexes_more(p, q) c_less(q, p)
 #define integers_more(p, q)  ((p) > (q))
 #define booleans_more(p, q)  ((p) > (q))
+/* Is this the element that won? Complex numbers win by one part and may be NaN in the other. */
+#define floats_same(p, q)    ((p) == (q))
+#define complexes_same(p, q) ((p) == (q) || c_same_bits(p, q))
+#define integers_same(p, q)  ((p) == (q))
+#define booleans_same(p, q)  ((p) == (q))
+
+static inline bool c_same_bits(float complex p, float complex q) { return memcmp(&p, &q, sizeof p) == 0; }
 
 #define TEMPLATE "cpu/isa/reduce_tmpl.h"
 #include "cpu/isa/dtypes_tmpl.h"

@@ -48,7 +48,7 @@ static uint32_t FN(arg)(const void *p, ptrdiff_t sa, size_t n)
             beaten = true;
         }
     }
-    while (beaten && LOAD(a[(ptrdiff_t)(at + i) * sa]) != best)
+    while (beaten && !CAT(CLASS, same)(LOAD(a[(ptrdiff_t)(at + i) * sa]), best))
         i++;
     return (uint32_t)(at + i);
 }
