@@ -133,18 +133,16 @@ static bool member(jr *r, char close)
 
 bool jr_item(jr *r) { return member(r, ']'); }
 
-bool jr_key(jr *r, jr_text *key)
+static int colon(jr *r)
 {
-    if (!member(r, '}') || jr_string(r, key))
-        return false;
     blank(r);
-    if (r->p == r->end || *r->p != ':') {
-        jr_error(r, "expected ':'");
-        return false;
-    }
+    if (r->p == r->end || *r->p != ':')
+        return jr_error(r, "expected ':'");
     r->p++;
-    return true;
+    return 0;
 }
+
+bool jr_key(jr *r, jr_text *key) { return member(r, '}') && jr_string(r, key) == 0 && colon(r) == 0; }
 
 /* --- strings --- */
 
@@ -202,7 +200,7 @@ static int32_t hex4(const jr *r, const char *p)
 }
 
 /* Decodes \uXXXX (and the second half of a surrogate pair) whose 'u' is at p. Returns what follows. */
-static const char *unicode_escape(jr *r, const char *p)
+static const char *unicode_escape(jr *r, const char *p, char out[4], size_t *n)
 {
     int32_t c = hex4(r, p + 1);
     const char *next = p + 5;
@@ -218,59 +216,92 @@ static const char *unicode_escape(jr *r, const char *p)
         jr_error(r, c < 0 ? "\\u needs four hexadecimal digits" : "half of a surrogate pair");
         return NULL;
     }
-    char utf8[4];
-    strbuf_add(&r->scratch, utf8, (size_t)utf8_encode((uint32_t)c, utf8));
+    *n = (size_t)utf8_encode((uint32_t)c, out);
     return next;
 }
 
-/* Decodes the escape whose backslash is at p into the scratch. Returns what follows, or NULL. */
-static const char *escape(jr *r, const char *p)
+/* Decodes the escape whose backslash is at p into n bytes of out. Returns what follows, or NULL. */
+static const char *escape(jr *r, const char *p, char out[4], size_t *n)
 {
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
     const char *at = r->end - p > 1 && p[1] ? strchr(from, p[1]) : NULL;
     if (at) {
-        strbuf_addc(&r->scratch, to[at - from]);
+        *out = to[at - from];
+        *n = 1;
         return p + 2;
     }
     if (r->end - p > 1 && p[1] == 'u')
-        return unicode_escape(r, p + 1);
+        return unicode_escape(r, p + 1, out, n);
     r->p = p;
     jr_error(r, "an unknown escape in a string");
     return NULL;
 }
 
-/* The rest of a string from its first backslash on; `start` is its first byte. */
-static int escaped(jr *r, const char *start, const char *p, jr_text *s)
+/* Passes over the rest of a string from its first backslash on; `start` is its first byte. The decoded
+ * string goes to the scratch if it is wanted. */
+static int escaped(jr *r, const char *start, const char *p, bool wanted)
 {
-    strbuf_clear(&r->scratch);
-    strbuf_add(&r->scratch, start, (size_t)(p - start));
+    strbuf *keep = &r->scratch;
+    if (wanted) {
+        strbuf_clear(keep);
+        strbuf_add(keep, start, (size_t)(p - start));
+    }
     while (*p == '\\') {
-        const char *from = escape(r, p);
+        char c[4];
+        size_t n;
+        const char *from = escape(r, p, c, &n);
         if (!from || !(p = plain(r, from)))
             return -1;
-        strbuf_add(&r->scratch, from, (size_t)(p - from));
+        if (wanted) {
+            strbuf_add(keep, c, n);
+            strbuf_add(keep, from, (size_t)(p - from));
+        }
     }
-    if (r->scratch.failed) {
+    if (keep->failed) {
         r->failed = true;
         return -1;
     }
-    *s = (jr_text){r->scratch.data, r->scratch.len};
     r->p = p + 1;
     return 0;
 }
 
-int jr_string(jr *r, jr_text *s)
+/* A string; s is NULL when it is only to be passed over, which needs no memory. */
+static int string(jr *r, jr_text *s)
 {
     if (expect(r, JR_STRING))
         return -1;
     const char *start = r->p + 1, *p = plain(r, start);
     if (!p)
         return -1;
-    if (*p == '\\')
-        return escaped(r, start, p, s);
-    *s = (jr_text){start, (size_t)(p - start)};
+    if (*p == '\\') {
+        if (escaped(r, start, p, s != NULL))
+            return -1;
+        if (s)
+            *s = (jr_text){r->scratch.data, r->scratch.len};
+        return 0;
+    }
+    if (s)
+        *s = (jr_text){start, (size_t)(p - start)};
     r->p = p + 1;
     return 0;
+}
+
+int jr_string(jr *r, jr_text *s) { return string(r, s); }
+
+/* Does the checked string whose first byte is at p, decoded, equal key? */
+static bool spells(jr *r, const char *p, const char *key)
+{
+    size_t left = strlen(key);
+    while (*p != '"') {
+        char c[4] = {*p};
+        size_t n = 1;
+        p = *p == '\\' ? escape(r, p, c, &n) : p + 1;
+        if (n > left || memcmp(key, c, n) != 0)
+            return false;
+        key += n;
+        left -= n;
+    }
+    return left == 0;
 }
 
 /* --- other scalars --- */
@@ -361,11 +392,10 @@ bool jr_null(jr *r) { return jr_peek(r) == JR_NULL && literal(r, "null") == 0; }
 /* Passes over one scalar. */
 static int skip_scalar(jr *r)
 {
-    jr_text s;
     bool b;
     switch (jr_peek(r)) {
     case JR_STRING:
-        return jr_string(r, &s);
+        return string(r, NULL);
     case JR_BOOL:
         return jr_bool(r, &b);
     case JR_NULL:
@@ -380,6 +410,8 @@ static int skip_scalar(jr *r)
     }
 }
 
+static bool skip_key(jr *r) { return member(r, '}') && string(r, NULL) == 0 && colon(r) == 0; }
+
 int jr_skip(jr *r)
 {
     bool object[JR_DEPTH]; /* what each open level is */
@@ -393,8 +425,7 @@ int jr_skip(jr *r)
         } else if (skip_scalar(r)) {
             return -1;
         }
-        jr_text key;
-        while (top > 0 && !(object[top - 1] ? jr_key(r, &key) : jr_item(r))) {
+        while (top > 0 && !(object[top - 1] ? skip_key(r) : jr_item(r))) {
             if (r->failed)
                 return -1;
             top--;
@@ -419,16 +450,19 @@ bool jr_find(const jr *r, const char *key, jr *sub)
 {
     jr walk = *r;
     walk.scratch = (strbuf){0};
-    jr_text k;
     bool found = false;
-    if (jr_object(&walk) == 0)
-        while (!found && jr_key(&walk, &k)) {
-            if (jr_is(k, key))
-                found = jr_span(&walk, sub) == 0;
-            else
-                jr_skip(&walk);
-        }
-    jr_close(&walk);
+    if (jr_peek(&walk) != JR_OBJECT || jr_object(&walk))
+        return false;
+    while (!found && member(&walk, '}')) {
+        blank(&walk);
+        const char *name = walk.p + 1;
+        if (string(&walk, NULL) || colon(&walk))
+            return false;
+        if (spells(&walk, name, key))
+            found = jr_span(&walk, sub) == 0;
+        else
+            jr_skip(&walk);
+    }
     return found;
 }
 

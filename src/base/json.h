@@ -69,8 +69,9 @@ bool jr_null(jr *r);
 int jr_skip(jr *r);
 /* Passes over any value and opens `sub` on it, for a second reading; close both. */
 int jr_span(jr *r, jr *sub);
-/* Opens `sub` on the value of a key of the object that r stands at; r is not moved. false when the object
- * has no such key (or is no object, which is an error). A key's first value counts. */
+/* Opens `sub` on the value of a key of the object that r stands at, which must have been passed over once (a
+ * span, say), so that nothing in it is wrong; r is not moved. false when there is no such key or no object.
+ * A key's first value counts. */
 bool jr_find(const jr *r, const char *key, jr *sub);
 
 /* Nothing but white space may follow: 0, or -1 for that or for any earlier error. Closes the reader. */

@@ -1,5 +1,5 @@
 /* Encoding: added tokens are cut out of the text, what lies between is normalized, searched for normalized
- * added tokens, cut into words and given to the model word by word; then the post-processor's templates are
+ * added tokens, cut into words and given to the model word by word; then the post-processor's template is
  * applied. All working memory is the encoder's and goes away with the call. */
 #include "text/tokenizer_parts.h"
 
@@ -105,7 +105,7 @@ static int encode_text(encoder *e, const char *text, size_t n)
     return 0;
 }
 
-/* Applies one template to e->ids. */
+/* Applies the template to e->ids. */
 static int apply(encoder *e, const post_template *p, bool add_special)
 {
     int *old = e->ids;
@@ -155,9 +155,8 @@ int tokenizer_encode(const tokenizer *t, const char *text, size_t n, bool add_sp
     int status = encoder_open(&e, n);
     if (!status)
         status = encode_text(&e, text, n);
-    for (int i = 0; i < t->n_post && !status; i++)
-        if (!identity(&t->post[i], add_special))
-            status = apply(&e, &t->post[i], add_special);
+    if (!status && t->has_post && !identity(&t->post, add_special))
+        status = apply(&e, &t->post, add_special);
     if (!status && !e.ids && !(e.ids = mem_alloc(1, sizeof *e.ids)))
         status = -1;
     if (!status) {

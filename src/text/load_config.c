@@ -87,16 +87,15 @@ static int set_post(tokenizer *t, const char *file, const flags *f)
     post_item *items = mem_alloc(3, sizeof *items);
     if (!items)
         return -1;
-    for (int i = 0; i < t->n_post; i++)
-        mem_free(t->post[i].items);
-    t->post[0] = (post_template){items, 0, 3};
-    t->n_post = 1;
+    mem_free(t->post.items);
+    t->post = (post_template){items, 0, 3};
+    t->has_post = true;
     if (f->bos && add_named(t, file, BOS, items, &n))
         return -1;
     items[n++] = (post_item){true, 0};
     if (f->eos && add_named(t, file, EOS, items, &n))
         return -1;
-    t->post[0].n = n;
+    t->post.n = n;
     return 0;
 }
 

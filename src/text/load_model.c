@@ -12,51 +12,81 @@ static int load_vocab(tokenizer *t, jr *r, size_t limit)
 {
     jr_text key;
     int64_t id;
+    size_t count = 0;
     if (jr_peek(r) != JR_OBJECT)
         return jr_error(r, "the vocabulary is not an object: only BPE models are supported");
-    if (vocab_reserve(&t->vocab, (size_t)(r->end - r->p) / BYTES_A_TOKEN / 2))
-        return -1;
     jr_object(r);
-    while (jr_key(r, &key)) {
+    for (; jr_key(r, &key); count++) {
         if (jr_int(r, 0, (int64_t)limit - 1, &id))
             return -1;
-        int status = vocab_add(&t->vocab, key.p, key.n, (int)id);
-        if (status < 0)
-            return -1;
-        if (status > 0)
-            return jr_error(r, "the vocabulary has the token \"%.*s\" or the id %lld twice",
-                            (int)(key.n < 80 ? key.n : 80), key.p, (long long)id);
+        int status = vocab_append(&t->vocab, key.p, key.n, (int)id);
+        if (status)
+            return status < 0 ? -1
+                              : jr_error(r, "the vocabulary gives the id %lld to two tokens", (long long)id);
     }
-    return r->failed ? -1 : 0;
+    return r->failed ? -1 : vocab_index(&t->vocab, count);
 }
 
-/* Looks a part of a merge up. */
-static int part(tokenizer *t, jr *r, jr_text s)
+/* Merges that were read and wait to be looked up together. Of each merge the spans are its left part, its
+ * right part and both joined; their bytes are in `text`. */
+#define BATCH (VOCAB_MANY / 3)
+typedef struct batch {
+    strbuf text;
+    token_text spans[VOCAB_MANY];
+    const char *where[BATCH]; /* in the file, for messages */
+    size_t n, rank;           /* merges waiting; rank of the first one */
+} batch;
+
+/* Looks the waiting merges up and enters them. */
+static int flush(tokenizer *t, jr *r, batch *b)
 {
-    int id = vocab_find(&t->vocab, s.p, s.n);
-    if (id < 0)
-        jr_error(r, "the merge part \"%.*s\" is not in the vocabulary", (int)(s.n < 80 ? s.n : 80), s.p);
-    return id;
+    int ids[VOCAB_MANY];
+    if (b->n && t->vocab.count == 0)
+        return jr_error(r, "merges without a vocabulary");
+    vocab_find_many(&t->vocab, b->text.data, b->spans, 3 * b->n, ids);
+    for (size_t i = 0; i < 3 * b->n; i++) {
+        if (ids[i] >= 0)
+            continue;
+        r->p = b->where[i / 3];
+        token_text s = b->spans[i];
+        return jr_error(r, "a merge has \"%.*s\", which is not in the vocabulary",
+                        (int)(s.len < 80 ? s.len : 80), b->text.data + s.at);
+    }
+    for (size_t i = 0; i < b->n; i++)
+        if (bpe_add(&t->bpe, ids[3 * i], ids[3 * i + 1], b->rank + i, ids[3 * i + 2]))
+            return -1;
+    b->rank += b->n;
+    b->n = 0;
+    strbuf_clear(&b->text);
+    return 0;
 }
 
-/* Enters the merge of two spellings; `a` was looked up already, its text is the start of `joined`. */
-static int add_merge(tokenizer *t, jr *r, strbuf *joined, int a, jr_text b, size_t rank)
+/* Adds a merge to the batch. Its left part is the last `left` bytes of the batch's text. */
+static int add_merge(tokenizer *t, jr *r, batch *b, size_t left, jr_text right)
 {
-    size_t prefix = t->bpe.prefix ? strlen(t->bpe.prefix) : 0;
-    int right = part(t, r, b);
-    if (a < 0 || right < 0)
-        return -1;
-    if (b.n < prefix || joined->len == 0 || b.n == prefix)
+    size_t prefix = t->bpe.prefix ? strlen(t->bpe.prefix) : 0, at = b->text.len - left;
+    if (left == 0 || right.n <= prefix)
         return jr_error(r, "a merge with an empty part");
-    strbuf_add(joined, b.p + prefix, b.n - prefix);
-    if (joined->failed)
+    size_t joined = left + right.n - prefix, right_at = at + left;
+    strbuf_add(&b->text, right.p + prefix, right.n - prefix);
+    if (prefix) { /* the right part is looked up with its prefix, and joined without */
+        right_at = b->text.len;
+        strbuf_add(&b->text, right.p, right.n);
+    }
+    if (b->text.failed)
         return -1;
-    int id = part(t, r, (jr_text){joined->data, joined->len});
-    return id < 0 ? -1 : bpe_add(&t->bpe, a, right, rank, id);
+    if (b->text.len >= UINT32_MAX)
+        return jr_error(r, "a merge that is too long");
+    token_text *s = b->spans + 3 * b->n;
+    s[0] = (token_text){(uint32_t)at, (uint32_t)left};
+    s[1] = (token_text){(uint32_t)right_at, (uint32_t)right.n};
+    s[2] = (token_text){(uint32_t)at, (uint32_t)joined};
+    b->where[b->n++] = r->p;
+    return b->n == BATCH ? flush(t, r, b) : 0;
 }
 
 /* A merge as "left right". */
-static int merge_string(tokenizer *t, jr *r, strbuf *joined, size_t *rank)
+static int merge_string(tokenizer *t, jr *r, batch *b)
 {
     jr_text s;
     if (jr_string(r, &s))
@@ -66,43 +96,38 @@ static int merge_string(tokenizer *t, jr *r, strbuf *joined, size_t *rank)
     const char *space = memchr(s.p, ' ', s.n);
     if (!space || memchr(space + 1, ' ', (size_t)(s.p + s.n - space - 1)))
         return jr_error(r, "a merge must be two tokens with one space between");
-    jr_text a = {s.p, (size_t)(space - s.p)}, b = {space + 1, s.n - a.n - 1};
-    strbuf_clear(joined);
-    strbuf_add(joined, a.p, a.n);
-    return add_merge(t, r, joined, part(t, r, a), b, (*rank)++);
+    size_t left = (size_t)(space - s.p);
+    strbuf_add(&b->text, s.p, left);
+    return add_merge(t, r, b, left, (jr_text){space + 1, s.n - left - 1});
 }
 
 /* A merge as ["left", "right"]. */
-static int merge_pair(tokenizer *t, jr *r, strbuf *joined, size_t *rank)
+static int merge_pair(tokenizer *t, jr *r, batch *b)
 {
     jr_text s;
-    strbuf_clear(joined);
     if (jr_array(r) || !jr_item(r) || jr_string(r, &s))
         return jr_error(r, "a merge must be two tokens");
-    strbuf_add(joined, s.p, s.n);
-    int a = part(t, r, s);
-    if (a < 0)
-        return -1;
+    size_t left = s.n;
+    strbuf_add(&b->text, s.p, left);
     if (!jr_item(r) || jr_string(r, &s))
         return jr_error(r, "a merge must be two tokens");
-    if (add_merge(t, r, joined, a, s, (*rank)++))
+    if (add_merge(t, r, b, left, s))
         return -1;
     return jr_item(r) ? jr_error(r, "a merge must be two tokens") : 0;
 }
 
 static int load_merges(tokenizer *t, jr *r)
 {
-    strbuf joined = {0};
-    size_t rank = 0;
-    int status = jr_array(r);
-    while (!status && jr_item(r)) {
-        if (rank == 0)
-            status = bpe_reserve(&t->bpe, (size_t)(r->end - r->p) / BYTES_A_TOKEN / 2);
-        if (!status)
-            status = jr_peek(r) == JR_ARRAY ? merge_pair(t, r, &joined, &rank)
-                                            : merge_string(t, r, &joined, &rank);
-    }
-    strbuf_free(&joined);
+    batch *b = mem_calloc(1, sizeof *b);
+    int status =
+        !b || bpe_reserve(&t->bpe, (size_t)(r->end - r->p) / BYTES_A_TOKEN / 2) || jr_array(r) ? -1 : 0;
+    while (!status && jr_item(r))
+        status = jr_peek(r) == JR_ARRAY ? merge_pair(t, r, b) : merge_string(t, r, b);
+    if (!status && !r->failed)
+        status = flush(t, r, b);
+    if (b)
+        strbuf_free(&b->text);
+    mem_free(b);
     return status || r->failed ? -1 : 0;
 }
 
@@ -197,7 +222,9 @@ int load_model(tokenizer *t, jr *r, size_t limit)
     int status = jr_object(r);
     while (!status && jr_key(r, &key))
         status = model_key(t, r, key, &s, limit);
-    if (!status && !r->failed && (!s.has_vocab || !s.has_merges))
+    if (r->failed)
+        status = -1;
+    if (!status && (!s.has_vocab || !s.has_merges))
         status = jr_error(r, "the model has no %s", s.has_vocab ? "merges" : "vocabulary");
     if (!status && !t->bpe.suffix && !(t->bpe.suffix = mem_strdup("")))
         status = -1;
@@ -205,8 +232,8 @@ int load_model(tokenizer *t, jr *r, size_t limit)
         status = -1;
     if (!status && !s.read_merges)
         status = load_merges(t, &s.merges);
-    if (!status && !r->failed)
+    if (!status)
         bpe_prepare(&t->bpe, &t->vocab);
     jr_close(&s.merges);
-    return status || r->failed ? -1 : 0;
+    return status;
 }

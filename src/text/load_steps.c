@@ -153,7 +153,7 @@ static int read_pattern(jr *r, char **text, size_t *n, pattern *compiled)
         *n = status ? 0 : s.n;
         status = *text ? 0 : -1;
         jr_close(&value);
-    } else if (!error_pending() && jr_find(&f, "Regex", &value)) {
+    } else if (jr_find(&f, "Regex", &value)) {
         status = jr_string(&value, &s);
         if (!status)
             status = pattern_compile(compiled, r->name, s.p, s.n);
@@ -212,7 +212,7 @@ static int read_behavior(jr *r, bool required, split_behavior *out)
     jr f;
     jr_text s;
     if (!jr_find(r, "behavior", &f))
-        return required ? jr_error(r, "\"behavior\" is missing") : error_pending() ? -1 : 0;
+        return required ? jr_error(r, "\"behavior\" is missing") : 0;
     int status = jr_string(&f, &s), found = -1;
     for (int i = 0; !status && i <= CONTIGUOUS; i++)
         if (jr_is(s, names[i]))
@@ -277,7 +277,7 @@ static int read_prepend(jr *r, prepend_scheme *out)
     jr f;
     jr_text s;
     if (!jr_find(r, "prepend_scheme", &f))
-        return error_pending() ? -1 : 0;
+        return 0;
     int status = jr_string(&f, &s);
     if (!status && !jr_is(s, "always") && !jr_is(s, "first") && !jr_is(s, "never"))
         status = jr_error(&f, "an unknown prepend_scheme");
@@ -336,13 +336,16 @@ int load_pre_tokenizer(tokenizer *t, jr *r)
 
 /* --- post-processors --- */
 
+/* The template of the one post-processor that may add tokens: what two of them would do to each other's
+ * output is not defined for one text. */
 static post_template *new_post(tokenizer *t, jr *r)
 {
-    if (t->n_post == MAX_STEPS) {
-        jr_error(r, "more than %d post-processors", MAX_STEPS);
+    if (t->has_post) {
+        jr_error(r, "two post-processors that add tokens are not supported");
         return NULL;
     }
-    return &t->post[t->n_post++];
+    t->has_post = true;
+    return &t->post;
 }
 
 static int post_add(post_template *p, bool sequence, int id)
@@ -396,7 +399,7 @@ static int post_piece(tokenizer *t, jr *r, jr *list, post_template *p)
         return -1;
     if (jr_find(&item, "SpecialToken", &inner)) {
         status = post_special(t, r, &inner, p);
-    } else if (!error_pending() && jr_find(&item, "Sequence", &inner)) {
+    } else if (jr_find(&item, "Sequence", &inner)) {
         char *which = string_field(&inner, "id", NULL);
         if (which)
             status = strcmp(which, "A") == 0

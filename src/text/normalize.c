@@ -2,13 +2,13 @@
  * is cut at characters that never combine with what stands before them, and a stretch of one such character
  * that does not decompose is copied.
  *
- * The reference normalizes by tables of an older Unicode; characters that came later are inert to it
- * (unicode_is_inert), and so they are here. */
+ * The reference normalizes by tables of an older Unicode. Characters that came later are inert to it: they
+ * neither decompose nor combine, and marks are not moved across them. So they are here: each is a stretch of
+ * its own. */
 #include "text/tokenizer_parts.h"
 
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "text/unicode_extra.h"
 
 #include <string.h>
 #include <utf8proc.h>
@@ -38,24 +38,34 @@ static bool combines(uint32_t c)
     return p->combining_class != 0 || second || (c >= 0x1160 && c < 0x1200);
 }
 
-/* Does c begin a stretch: nothing before it can join with it. *whole: alone, it stays as it is. */
-static bool begins_stretch(norm_kind form, uint32_t c, bool *whole)
+/* How a character goes with what stands before it. */
+typedef enum {
+    JOINS,   /* may combine with it: belongs to the open stretch */
+    BEGINS,  /* never does: begins a stretch, and alone stays as it is */
+    CHANGES, /* begins a stretch and decomposes */
+    ALONE    /* unknown to the reference: a stretch of its own, copied */
+} joining;
+
+static joining joining_of(norm_kind form, uint32_t c)
 {
-    *whole = true;
-    if (c < 0x80 || unicode_is_inert(c))
-        return true;
-    bool hangul = c >= 0xAC00 && c < 0xD7A4;
+    if (c < 0x80)
+        return BEGINS;
     const utf8proc_property_t *p = utf8proc_get_property((utf8proc_int32_t)c);
-    *whole = p->decomp_seqindex == NO_INDEX && !(hangul && (form == NORM_NFD || form == NORM_NFKD));
+    bool hangul = c >= 0xAC00 && c < 0xD7A4;
+    bool decomposes = p->decomp_seqindex != NO_INDEX || (hangul && (form == NORM_NFD || form == NORM_NFKD));
+    if (!decomposes && !combines(c) && p->comb_index == NO_INDEX)
+        return BEGINS;
+    if (unicode_is_unassigned(c))
+        return ALONE;
     if (combines(c))
-        return false;
-    if (p->decomp_seqindex == NO_INDEX)
-        return true;
+        return JOINS;
+    if (!decomposes)
+        return BEGINS;
     utf8proc_int32_t parts[MAX_DECOMP];
     int boundclass = 0;
     utf8proc_ssize_t n =
         utf8proc_decompose_char((utf8proc_int32_t)c, parts, MAX_DECOMP, options(form), &boundclass);
-    return n < 1 || n > MAX_DECOMP || !combines((uint32_t)parts[0]);
+    return n >= 1 && n <= MAX_DECOMP && combines((uint32_t)parts[0]) ? JOINS : CHANGES;
 }
 
 /* Working memory of one normalization: characters, and room to sort them. */
@@ -135,12 +145,13 @@ static int stretch(work *w, norm_kind form, const char *p, size_t n, strbuf *out
 static int walk(work *w, norm_kind form, const char *text, size_t n, strbuf *out)
 {
     size_t copied = 0, start = 0; /* text before `copied` is in out; the open stretch begins at start */
-    bool changes = false;         /* the open stretch needs work */
+    bool changes = false,
+         fence = false; /* the open stretch needs work; nothing may join what stands before */
     for (size_t i = 0; i <= n;) {
         uint32_t c = 0;
-        bool whole = true;
         int len = i < n ? utf8_decode(text + i, n - i, &c) : 1;
-        if (i == n || begins_stretch(form, c, &whole)) {
+        joining j = i < n ? joining_of(form, c) : ALONE;
+        if (j != JOINS || fence) {
             if (changes) {
                 strbuf_add(out, text + copied, start - copied);
                 if (stretch(w, form, text + start, i - start, out))
@@ -148,7 +159,8 @@ static int walk(work *w, norm_kind form, const char *text, size_t n, strbuf *out
                 copied = i;
             }
             start = i;
-            changes = !whole;
+            changes = j == CHANGES || j == JOINS;
+            fence = j == ALONE;
         } else {
             changes = true;
         }

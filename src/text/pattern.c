@@ -4,7 +4,7 @@
  *  - classes with nesting and && become an expression of the same meaning for one character;
  *  - \s \w \d \h and \v get Oniguruma's sets (PCRE2's \s has U+180E, its \w lacks marks, its \v is a set);
  *  - \p{Han} means the script and not its extensions; categories get the characters that Unicode 15 and 16
- *    added, which the library's tables lack (unicode_extra);
+ *    added, which the library's tables lack (unicode_new_members);
  *  - x{2,3}+ is a repeat of a repeat and not possessive; {,n} is {0,n}; \uXXXX is a character.
  *
  * What has no exact counterpart (back references, named groups, POSIX brackets, inline flags inside a
@@ -14,7 +14,6 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "text/unicode_extra.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -82,7 +81,7 @@ static bool put_property(translator *t, strbuf *set, bool *negated)
     if (category) {
         char code[3] = {(char)toupper((unsigned char)name[0]),
                         n == 2 ? (char)tolower((unsigned char)name[1]) : 0, 0};
-        strbuf_addf(set, "\\p{%s}%s", code, unicode_extra(code));
+        strbuf_addf(set, "\\p{%s}%s", code, unicode_new_members(code));
     } else {
         strbuf_addf(set, "\\p{%s%.*s}", n == 3 && memcmp(name, "Any", 3) == 0 ? "" : "sc:", (int)n, name);
     }
@@ -151,7 +150,7 @@ static bool escape(translator *t, bool in_class, esc_kind *kind, uint32_t *c, st
         strbuf_adds(set, SPACE_SET);
         return true;
     case 'd':
-        strbuf_addf(set, "\\p{Nd}%s", unicode_extra("Nd"));
+        strbuf_addf(set, "\\p{Nd}%s", unicode_new_members("Nd"));
         return true;
     case 'h':
         strbuf_adds(set, HEX_SET);
@@ -271,6 +270,7 @@ static void intersect(strbuf *so_far, operand *o)
     strbuf_adds(so_far, "(?=");
     put_operand(so_far, o);
     strbuf_addc(so_far, ')');
+    so_far->failed |= o->items.failed || o->nested.failed;
     strbuf_free(&o->items);
     strbuf_free(&o->nested);
 }
@@ -534,8 +534,9 @@ static int compile(pattern *p, const strbuf *text, const char *name, const char 
                                 PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code,
                                 &where, context);
         if (p->code) {
-            p->jit = pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE) == 0;
-            status = 0;
+            bool stale = error_pending();
+            p->jit = pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE) == 0; /* else it is interpreted */
+            status = error_pending() && !stale ? -1 : 0;                  /* unless memory was short */
         } else {
             PCRE2_UCHAR why[128];
             pcre2_get_error_message(code, why, sizeof why);

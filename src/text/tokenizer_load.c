@@ -274,8 +274,7 @@ static void steps_free(tokenizer *t)
         mem_free(t->split[i].text);
         pattern_free(&t->split[i].pattern);
     }
-    for (int i = 0; i < t->n_post; i++)
-        mem_free(t->post[i].items);
+    mem_free(t->post.items);
     mem_free(t->decoder.from);
     mem_free(t->decoder.to);
 }

@@ -36,8 +36,16 @@ typedef struct vocab {
 int vocab_reserve(vocab *v, size_t n);
 /* Adds a spelling under an id: 0; 1 if the spelling or the id is taken; -1 when memory is short. */
 int vocab_add(vocab *v, const char *text, size_t n, int id);
+/* The two halves of that, for many tokens: append without looking for the spelling (1: the id is taken), and
+ * then index all `count` of them: 0, or -1 with an error. */
+int vocab_append(vocab *v, const char *text, size_t n, int id);
+int vocab_index(vocab *v, size_t count);
 /* The id, or -1. */
 int vocab_find(const vocab *v, const char *text, size_t n);
+/* Looks up n (at most VOCAB_MANY) spellings, given as spans of base, in a vocabulary that is not empty: their
+ * ids, or -1. Faster than one by one: the cache misses overlap. */
+void vocab_find_many(const vocab *v, const char *base, const token_text *spans, size_t n, int *ids);
+#define VOCAB_MANY 192
 void vocab_free(vocab *v);
 
 /* --- bytelevel.c: the printable alphabet for bytes --- */
@@ -108,6 +116,11 @@ bool unicode_is_word(uint32_t c);
 bool unicode_is_space(uint32_t c);
 bool unicode_is_numeric(uint32_t c);
 bool unicode_is_punctuation(uint32_t c);
+/* Is c unknown to the Unicode version that the reference normalizes by? */
+bool unicode_is_unassigned(uint32_t c);
+/* For patterns, in bracket form: the members of a category that came after Unicode 14, and \w. */
+const char *unicode_new_members(const char *category);
+const char *unicode_word_set(void);
 
 /* --- added.c: tokens that are cut out of the text before everything else --- */
 
@@ -212,10 +225,10 @@ int split_words(encoder *e, const char *text, size_t n, size_t start, const char
 
 /* --- the whole --- */
 
-/* What a post-processor adds: the ids before and after the text, once for every time it is used. */
+/* What a post-processor makes of a text. */
 typedef struct post_item {
-    bool sequence; /* the text's ids */
-    int id;
+    bool sequence; /* the text's ids stand here */
+    int id;        /* otherwise this one */
 } post_item;
 
 typedef struct post_template {
@@ -249,8 +262,9 @@ struct tokenizer {
     trie raw, normal; /* matched before and after normalization */
     norm_step norm[MAX_STEPS];
     split_step split[MAX_STEPS];
-    post_template post[MAX_STEPS];
-    int n_norm, n_split, n_post;
+    int n_norm, n_split;
+    post_template post; /* when has_post */
+    bool has_post;
     decoder decoder;
     unsigned char *special; /* by id */
     strbuf bytes;           /* what the tokens stand for */

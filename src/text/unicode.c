@@ -1,9 +1,25 @@
-/* Character classes as the reference's libraries define them, from utf8proc's categories. */
+/* Character classes as the reference's libraries have them. They come from several libraries there, each
+ * with its own version of Unicode, so the tables are made by asking the reference itself. */
 #include "text/tokenizer_parts.h"
+#include "text/unicode_tables.h"
 
-#include <utf8proc.h>
+#include <string.h>
 
-static utf8proc_category_t category(uint32_t c) { return utf8proc_category((utf8proc_int32_t)c); }
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+/* Is c in one of n ranges, which are in order? */
+static bool in_ranges(const unicode_range *r, size_t n, uint32_t c)
+{
+    size_t low = 0;
+    while (low < n) {
+        size_t mid = (low + n) / 2;
+        if (c > r[mid].last)
+            low = mid + 1;
+        else
+            n = mid;
+    }
+    return c >= r[low].first && c <= r[low].last;
+}
 
 bool unicode_is_space(uint32_t c)
 {
@@ -13,28 +29,30 @@ bool unicode_is_space(uint32_t c)
            c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
-bool unicode_is_word(uint32_t c)
-{
-    utf8proc_category_t k = category(c);
-    if ((k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_ME) || k == UTF8PROC_CATEGORY_ND ||
-        k == UTF8PROC_CATEGORY_NL || k == UTF8PROC_CATEGORY_PC)
-        return true;
-    /* letters in circles and squares, and the joiners */
-    return (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) || (c >= 0x1F150 && c <= 0x1F169) ||
-           (c >= 0x1F170 && c <= 0x1F189) || c == 0x200C || c == 0x200D;
-}
+/* The last range of a table ends the search, for in_ranges stops there at the latest. */
+bool unicode_is_word(uint32_t c) { return in_ranges(unicode_words, COUNT(unicode_words) - 1, c); }
 
-bool unicode_is_numeric(uint32_t c)
-{
-    utf8proc_category_t k = category(c);
-    return k >= UTF8PROC_CATEGORY_ND && k <= UTF8PROC_CATEGORY_NO;
-}
+bool unicode_is_numeric(uint32_t c) { return in_ranges(unicode_numerics, COUNT(unicode_numerics) - 1, c); }
 
 bool unicode_is_punctuation(uint32_t c)
 {
     if (c < 0x80)
         return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') ||
                (c >= '{' && c <= '~');
-    utf8proc_category_t k = category(c);
-    return k >= UTF8PROC_CATEGORY_PC && k <= UTF8PROC_CATEGORY_PO;
+    return in_ranges(unicode_punctuations, COUNT(unicode_punctuations) - 1, c);
 }
+
+bool unicode_is_unassigned(uint32_t c)
+{
+    return in_ranges(unicode_unassigned, COUNT(unicode_unassigned) - 1, c);
+}
+
+const char *unicode_new_members(const char *category)
+{
+    for (size_t i = 0; i < COUNT(unicode_new); i++)
+        if (strcmp(unicode_new[i].category, category) == 0)
+            return unicode_new[i].set;
+    return "";
+}
+
+const char *unicode_word_set(void) { return unicode_word_items; }

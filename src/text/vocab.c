@@ -54,7 +54,7 @@ static int rehash(vocab *v, size_t n)
 int vocab_reserve(vocab *v, size_t n)
 {
     size_t want = v->n_slots ? v->n_slots : 64;
-    while (want / 2 < n)
+    while (want / 3 * 2 < n)
         want *= 2;
     return want == v->n_slots ? 0 : rehash(v, want);
 }
@@ -88,26 +88,78 @@ static int reach(vocab *v, size_t id)
     return 0;
 }
 
-int vocab_add(vocab *v, const char *text, size_t n, int id)
+int vocab_append(vocab *v, const char *text, size_t n, int id)
 {
-    if (vocab_reserve(v, v->count + 1) || reach(v, (size_t)id))
+    if (reach(v, (size_t)id))
         return -1;
     if (v->bytes.len + n >= UINT32_MAX)
         return error_set("the vocabulary is larger than 4 GiB");
-    uint32_t hash = (uint32_t)text_hash(text, n);
-    vocab_slot *s = find(v, text, n, hash);
-    if (s->id >= 0 || v->text[id].len != TOKEN_NONE)
+    if (v->text[id].len != TOKEN_NONE)
         return 1;
-    *s = (vocab_slot){hash, id};
     v->text[id] = (token_text){(uint32_t)v->bytes.len, (uint32_t)n};
-    v->count++;
     strbuf_add(&v->bytes, text, n);
     return v->bytes.failed ? -1 : 0;
+}
+
+int vocab_index(vocab *v, size_t count)
+{
+    if (vocab_reserve(v, count))
+        return -1;
+    for (size_t id = 0; id < v->ids; id++) {
+        token_text t = v->text[id];
+        if (t.len == TOKEN_NONE)
+            continue;
+        const char *text = v->bytes.data + t.at;
+        uint32_t hash = (uint32_t)text_hash(text, t.len);
+        vocab_slot *s = find(v, text, t.len, hash);
+        if (s->id >= 0)
+            return error_set("the vocabulary gives two ids, %d and %zu, to one token", s->id, id);
+        *s = (vocab_slot){hash, (int32_t)id};
+    }
+    v->count = count;
+    return 0;
+}
+
+int vocab_add(vocab *v, const char *text, size_t n, int id)
+{
+    if (vocab_reserve(v, v->count + 1))
+        return -1;
+    uint32_t hash = (uint32_t)text_hash(text, n);
+    vocab_slot *s = find(v, text, n, hash);
+    int status = s->id >= 0 ? 1 : vocab_append(v, text, n, id);
+    if (!status) {
+        *s = (vocab_slot){hash, id};
+        v->count++;
+    }
+    return status;
 }
 
 int vocab_find(const vocab *v, const char *text, size_t n)
 {
     return v->count ? find(v, text, n, (uint32_t)text_hash(text, n))->id : -1;
+}
+
+void vocab_find_many(const vocab *v, const char *base, const token_text *spans, size_t n, int *ids)
+{
+    uint32_t hash[VOCAB_MANY];
+    token_text found[VOCAB_MANY];
+    for (size_t i = 0; i < n; i++)
+        hash[i] = (uint32_t)text_hash(base + spans[i].at, spans[i].len);
+    for (size_t i = 0; i < n; i++) {
+        size_t at = hash[i] & (v->n_slots - 1);
+        while (v->slots[at].hash != hash[i] && v->slots[at].id >= 0)
+            at = (at + 1) & (v->n_slots - 1);
+        ids[i] = v->slots[at].id;
+    }
+    for (size_t i = 0; i < n; i++)
+        found[i] = v->text[ids[i] < 0 ? 0 : ids[i]];
+    for (size_t i = 0; i < n; i++) {
+        const char *text = base + spans[i].at;
+        if (ids[i] >= 0 && found[i].len == spans[i].len &&
+            memcmp(v->bytes.data + found[i].at, text, spans[i].len) == 0)
+            continue;
+        ids[i] = find(v, text, spans[i].len, hash[i])->id;
+    }
 }
 
 void vocab_free(vocab *v)

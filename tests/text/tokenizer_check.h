@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include "text/tokenizer.h"
 
 #include <limits.h>
@@ -73,7 +74,8 @@ static inline bool same_ids(const tokenizer *t, const oracle_line *o, bool add_s
     int *ids;
     size_t n, want = add_special ? o->n_special : o->n_plain;
     assert_ok(tokenizer_encode(t, o->text, o->text_n, add_special, &ids, &n) == 0);
-    bool same = n == want && (n == 0 || memcmp(ids, add_special ? o->special : o->plain, n * sizeof *ids) == 0);
+    bool same =
+        n == want && (n == 0 || memcmp(ids, add_special ? o->special : o->plain, n * sizeof *ids) == 0);
     if (!same) {
         fprintf(stderr, "text of %zu bytes: %.*s\n  got ", o->text_n, (int)o->text_n, o->text);
         for (size_t i = 0; i < n; i++)
@@ -100,7 +102,8 @@ static inline bool same_text(const tokenizer *t, const oracle_line *o, bool skip
     detok *d = detok_new(t, skip);
     assert_non_null(d);
     for (size_t i = 0; i <= o->n_special; i++) {
-        int status = i < o->n_special ? detok_add(d, o->special[i], &piece, &len) : detok_finish(d, &piece, &len);
+        int status =
+            i < o->n_special ? detok_add(d, o->special[i], &piece, &len) : detok_finish(d, &piece, &len);
         assert_int_equal(status, 0);
         assert_true(at + len <= n && memcmp(got + at, piece, len) == 0);
         at += len;
