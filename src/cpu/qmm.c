@@ -67,8 +67,8 @@ static void prepare_range(void *arg, size_t begin, size_t end)
             j->kernels->input_i8(x, j->x_dtype, k, j->w->group, j->order, (int8_t *)j->input + m * j->row,
                                  j->scale + m * j->groups, sum);
         else
-            j->kernels->input_f32(x, j->x_dtype, k, j->w->group, j->order, (float *)j->input + m * j->row,
-                                  sum);
+            j->kernels->input_f32(x, j->x_dtype, k, j->w->group, j->order, j->w->bits,
+                                  (float *)j->input + m * j->row, sum);
     }
 }
 
@@ -97,9 +97,9 @@ static void gemv_range(void *arg, size_t begin, size_t end)
     const qmm_rows r = {j->w, j->m, j->input, j->row, j->groups, j->scale, j->sum, j->result, j->w->n};
     const qmm_kernels *t = j->kernels;
     if (j->int8)
-        t->gemv_i8[j->w->bits == 8](&r, begin, end);
+        t->gemv_i8(&r, begin, end);
     else
-        t->gemv_f32[j->w->bits != 4](&r, begin, end);
+        t->gemv_f32(&r, begin, end);
     if ((void *)j->result == j->y)
         return;
     for (size_t m = 0; m < j->m; m++)
@@ -111,7 +111,10 @@ static int gemv(job *j)
 {
     const quant_matrix *w = j->w;
     const bool direct = j->y_dtype == MLX_FLOAT32;
-    j->order = w->bits != 4 ? QMM_NATURAL : j->int8 ? QMM_SPLIT : QMM_LANES;
+    if (j->int8)
+        j->order = w->bits == 4 ? QMM_SPLIT : QMM_NATURAL;
+    else
+        j->order = w->bits == 2 || w->bits == 4 ? QMM_LANES : QMM_NATURAL;
     size_t used = input_layout(j, NULL);
     size_t result = carve(&used, direct ? 0 : j->m * w->n * sizeof(float));
     uint8_t *block = mem_aligned(LINE, used);

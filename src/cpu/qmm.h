@@ -42,7 +42,7 @@ typedef enum qmm_order {
     QMM_NATURAL,
     QMM_SPLIT, /* blocks of 128: the 64 even elements, then the 64 odd ones */
     QMM_SLOTS, /* blocks of 8: the 4 even elements, then the 4 odd ones */
-    QMM_LANES, /* blocks of 128 as an (8, 16) matrix: element 8 * i + j at j * 16 + i */
+    QMM_LANES, /* by bits: blocks of 64 bytes of codes as a (32 / bits, 16) matrix, words as columns */
 } qmm_order;
 
 /* A range of weight rows times m <= QMM_GEMV_ROWS prepared rows. */
@@ -73,15 +73,16 @@ typedef struct qmm_kernels {
      * group. */
     void (*input_i8)(const void *x, mlx_dtype t, size_t k, int group, qmm_order order, int8_t *q,
                      float *scale, float *sum);
-    void (*input_f32)(const void *x, mlx_dtype t, size_t k, int group, qmm_order order, float *f, float *sum);
+    void (*input_f32)(const void *x, mlx_dtype t, size_t k, int group, qmm_order order, int bits, float *f,
+                      float *sum);
     /* n floats to another dtype. */
     void (*output)(const float *x, size_t n, void *y, mlx_dtype t);
     /* count (a multiple of 32) codes of 2 to 8 bits to bytes. */
     void (*unpack)(const uint8_t *src, int bits, size_t count, uint8_t *dst);
-    /* Weight rows [begin, end): y = x W^T. [0] 4-bit, [1] 8-bit codes; the float form's [1] does every other
-     * width. */
-    void (*gemv_i8[2])(const qmm_rows *r, size_t begin, size_t end);
-    void (*gemv_f32[2])(const qmm_rows *r, size_t begin, size_t end);
+    /* Weight rows [begin, end): y = x W^T. The int8 form takes QMM_SPLIT with 4 bits and QMM_NATURAL with 8;
+     * the float form QMM_LANES with 2 and 4 bits and QMM_NATURAL otherwise. */
+    void (*gemv_i8)(const qmm_rows *r, size_t begin, size_t end);
+    void (*gemv_f32)(const qmm_rows *r, size_t begin, size_t end);
     /* Codes of `rows` <= QMM_PANEL weight rows from `row` on, elements [k0, k0 + kc), into a panel; 4-bit
      * codes in QMM_SLOTS order, others in natural order; rows that are not there are zero. */
     void (*panel)(const quant_matrix *w, size_t row, size_t rows, size_t k0, size_t kc, uint8_t *panel);

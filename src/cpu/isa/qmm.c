@@ -74,7 +74,8 @@ static void input_i8(const void *x, mlx_dtype t, size_t k, int group, qmm_order 
     float f[128];
     int8_t codes[128];
     size_t groups = k / (size_t)group, padded = (k + QMM_PAD - 1) / QMM_PAD * QMM_PAD;
-    memset(q + k / 128 * 128, 0, padded - k / 128 * 128); /* a block of 128 that ends early is interleaved */
+    size_t whole = k / QMM_PAD * QMM_PAD;
+    memset(q + whole, 0, padded - whole); /* a block that ends early is interleaved */
     for (size_t g = 0; g < groups; g++) {
         load_group(x, t, g * (size_t)group, group, f);
         int32_t total = quantize_group(f, group, codes, scale + g);
@@ -85,30 +86,34 @@ static void input_i8(const void *x, mlx_dtype t, size_t k, int group, qmm_order 
         scale[g] = sum[g] = 0;
 }
 
-static void place_floats(const float *from, size_t e, int n, qmm_order order, float *row)
+static void place_floats(const float *from, size_t e, int n, qmm_order order, int bits, float *row)
 {
+    const int per_lane = 32 / bits;
+    const size_t block = (size_t)(16 * per_lane);
     if (order == QMM_LANES) {
-        float *at = row + e / 128 * 128 + e % 128 / 8;
-        for (int j = 0; j < 8; j++)
-            for (int i = 0; i < n / 8; i++)
-                at[j * 16 + i] = from[8 * i + j];
+        float *at = row + e / block * block + e % block / (size_t)per_lane;
+        for (int j = 0; j < per_lane; j++)
+            for (int i = 0; i < n / per_lane; i++)
+                at[j * 16 + i] = from[per_lane * i + j];
     } else {
         memcpy(row + e, from, (size_t)n * sizeof(float));
     }
 }
 
-static void input_f32(const void *x, mlx_dtype t, size_t k, int group, qmm_order order, float *f, float *sum)
+static void input_f32(const void *x, mlx_dtype t, size_t k, int group, qmm_order order, int bits, float *f,
+                      float *sum)
 {
     float values[128];
     size_t groups = k / (size_t)group, padded = (k + QMM_PAD - 1) / QMM_PAD * QMM_PAD;
-    memset(f + k / 128 * 128, 0, (padded - k / 128 * 128) * sizeof(float));
+    size_t whole = k / QMM_PAD * QMM_PAD;
+    memset(f + whole, 0, (padded - whole) * sizeof(float)); /* a block that ends early is interleaved */
     for (size_t g = 0; g < groups; g++) {
         simd_f32 total = {0};
         load_group(x, t, g * (size_t)group, group, values);
         for (int i = 0; i < group; i += SIMD_LANES)
             total += simd_load_f32(values + i);
         sum[g] = simd_sum(total);
-        place_floats(values, g * (size_t)group, group, order, f);
+        place_floats(values, g * (size_t)group, group, order, bits, f);
     }
     for (size_t g = groups; g % QMM_PAD_GROUPS; g++)
         sum[g] = 0;

@@ -87,17 +87,26 @@ SIMD_INLINE void panel_block(const uint8_t *w, size_t stride, int bits, uint8_t 
     }
 }
 
-/* As many whole blocks of 64 bytes of 16 rows as there are; returns the elements done. */
+/* As many whole blocks of 16 rows as there are; returns the elements done. */
 static size_t panel_blocks(const uint8_t *w, size_t stride, int bits, size_t kc, uint8_t *panel)
 {
-    const size_t elements = (size_t)(512 / bits), blocks = kc / elements;
+    enum { CHUNK = 256 };
+    uint8_t codes[16 * CHUNK];
+    size_t k = 0;
     if (bits == 4)
-        for (size_t i = 0; i < blocks; i++)
-            panel_block(w + i * 64, stride, 4, panel + i * elements * QMM_PANEL);
+        for (; k + 128 <= kc; k += 128)
+            panel_block(w + k / 2, stride, 4, panel + k * QMM_PANEL);
     else if (bits == 8)
-        for (size_t i = 0; i < blocks; i++)
-            panel_block(w + i * 64, stride, 8, panel + i * elements * QMM_PANEL);
-    return bits == 4 || bits == 8 ? blocks * elements : 0;
+        for (; k + 64 <= kc; k += 64)
+            panel_block(w + k, stride, 8, panel + k * QMM_PANEL);
+    else
+        for (; k + CHUNK <= kc; k += CHUNK) {
+            for (size_t i = 0; i < 16; i++)
+                qmm_unpack(w + i * stride + quant_bytes(k, bits), bits, CHUNK, codes + i * CHUNK);
+            for (size_t b = 0; b < CHUNK; b += 64)
+                panel_block(codes + b, CHUNK, 8, panel + (k + b) * QMM_PANEL);
+        }
+    return k;
 }
 
 #else
@@ -207,20 +216,44 @@ SIMD_INLINE void block_i8(const qmm_tile *t, size_t m0, size_t n, int bits, int 
         simd_store_f32(c + m * QMM_PANEL + i * SIMD_LANES, acc[m][i]);
 }
 
+/* Activation rows are cut into blocks of nearly equal height: a block of one or two rows waits for latencies.
+ */
+SIMD_INLINE size_t block_height(size_t rows, size_t most)
+{
+    size_t blocks = (rows + most - 1) / most;
+    return (rows + blocks - 1) / blocks;
+}
+
 SIMD_INLINE void tile_bits(const qmm_tile *t, int bits)
 {
-    size_t m = 0;
-    for (; m + ROWS_I8 <= t->m; m += ROWS_I8)
+    for (size_t m = 0, h; m < t->m; m += h) {
+        h = block_height(t->m - m, ROWS_I8);
         for (size_t n = 0; n < QMM_PANEL; n += 2 * SIMD_LANES)
-            block_i8(t, m, n, bits, ROWS_I8);
-#if ROWS_I8 == 6
-    for (; m + 2 <= t->m; m += 2)
-        for (size_t n = 0; n < QMM_PANEL; n += 2 * SIMD_LANES)
-            block_i8(t, m, n, bits, 2);
+            switch (h) {
+            case 1:
+                block_i8(t, m, n, bits, 1);
+                break;
+            case 2:
+                block_i8(t, m, n, bits, 2);
+                break;
+#if ROWS_I8 > 2
+            case 3:
+                block_i8(t, m, n, bits, 3);
+                break;
 #endif
-    for (; m < t->m; m++)
-        for (size_t n = 0; n < QMM_PANEL; n += 2 * SIMD_LANES)
-            block_i8(t, m, n, bits, 1);
+#if ROWS_I8 > 3
+            case 4:
+                block_i8(t, m, n, bits, 4);
+                break;
+            case 5:
+                block_i8(t, m, n, bits, 5);
+                break;
+            case 6:
+                block_i8(t, m, n, bits, 6);
+                break;
+#endif
+            }
+    }
 }
 
 static void tile_i8(const qmm_tile *t)
@@ -249,18 +282,36 @@ SIMD_INLINE void block_f32(const float *w, size_t kc, const float *x, size_t ldx
         simd_store_f32(c + m * QMM_PANEL + i * SIMD_LANES, acc[m][i]);
 }
 
+#define BLOCK_F32(M)                      \
+    case M:                               \
+        block_f32(w, kc, xm, ldx, cm, M); \
+        break;
+
 static void tile_f32(const float *panel, size_t kc, const float *x, size_t ldx, size_t m, float *c)
 {
-    size_t i = 0;
-    for (; i + ROWS_F32 <= m; i += ROWS_F32)
-        for (size_t n = 0; n < QMM_PANEL; n += 2 * SIMD_LANES)
-            block_f32(panel + n, kc, x + i * ldx, ldx, c + i * QMM_PANEL + n, ROWS_F32);
-    for (; i + 4 <= m; i += 4)
-        for (size_t n = 0; n < QMM_PANEL; n += 2 * SIMD_LANES)
-            block_f32(panel + n, kc, x + i * ldx, ldx, c + i * QMM_PANEL + n, 4);
-    for (; i < m; i++)
-        for (size_t n = 0; n < QMM_PANEL; n += 2 * SIMD_LANES)
-            block_f32(panel + n, kc, x + i * ldx, ldx, c + i * QMM_PANEL + n, 1);
+    for (size_t i = 0, h; i < m; i += h) {
+        h = block_height(m - i, ROWS_F32);
+        for (size_t n = 0; n < QMM_PANEL; n += 2 * SIMD_LANES) {
+            const float *w = panel + n, *xm = x + i * ldx;
+            float *cm = c + i * QMM_PANEL + n;
+            switch (h) {
+                BLOCK_F32(1)
+                BLOCK_F32(2)
+                BLOCK_F32(3)
+                BLOCK_F32(4)
+                BLOCK_F32(5)
+                BLOCK_F32(6)
+#if ROWS_F32 == 12
+                BLOCK_F32(7)
+                BLOCK_F32(8)
+                BLOCK_F32(9)
+                BLOCK_F32(10)
+                BLOCK_F32(11)
+                BLOCK_F32(12)
+#endif
+            }
+        }
+    }
 }
 
 void FILL(qmm_gemm)(qmm_kernels *t)

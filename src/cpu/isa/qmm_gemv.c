@@ -12,23 +12,33 @@
 
 #define MOST_ROWS 4
 
-/* Where the kernel stands: R weight rows from `row` on, one span of them. */
+/* Bytes ahead in its own stream that a vector is asked for, beyond what the hardware foresees; measured. */
+#define AHEAD        1024
+#define AHEAD_SCALES 128
+
+/* Only a hint: the address may lie past the end. */
+SIMD_INLINE void prefetch(const void *p, size_t ahead)
+{
+    __builtin_prefetch((const void *)((uintptr_t)p + ahead));
+}
+
+/* Where the kernel stands: R weight rows, `row` and every `apart`-th after it; one span of them. */
 typedef struct place {
     const qmm_rows *j;
-    size_t row, groups, row_bytes;
+    size_t row, apart, groups, row_bytes;
     size_t first, count; /* groups of this span */
-    size_t bytes;        /* left in the row */
     int shift;           /* log2 of the group */
     span scale[QMM_GEMV_ROWS][MOST_ROWS];
     simd_f32 acc[QMM_GEMV_ROWS][MOST_ROWS];
 } place;
 
-SIMD_INLINE place place_new(const qmm_rows *j, size_t row, int M, int R)
+SIMD_INLINE place place_new(const qmm_rows *j, size_t row, size_t apart, int M, int R)
 {
     const quant_matrix *w = j->w;
     place p;
     p.j = j;
     p.row = row;
+    p.apart = apart;
     p.shift = group_shift(w->group);
     p.groups = w->k >> p.shift;
     p.row_bytes = quant_bytes(w->k, w->bits);
@@ -45,7 +55,9 @@ SIMD_INLINE void span_begin(place *p, size_t first, int M, int R)
     p->count = p->groups - first < QMM_SPAN ? p->groups - first : QMM_SPAN;
     UNROLL for (int r = 0; r < R; r++)
     {
-        size_t at = (p->row + (size_t)r) * p->groups + first;
+        size_t at = (p->row + (size_t)r * p->apart) * p->groups + first;
+        prefetch((const uint8_t *)w->scales + at * scale_size(w->scale_dtype), AHEAD_SCALES);
+        prefetch((const uint8_t *)w->biases + at * scale_size(w->scale_dtype), AHEAD_SCALES);
         span s = span_scales(w->scales, w->scale_dtype, at, p->count);
         span b = span_scales(w->biases, w->scale_dtype, at, p->count);
         UNROLL for (int m = 0; m < M; m++)
@@ -64,7 +76,7 @@ SIMD_INLINE void span_begin(place *p, size_t first, int M, int R)
 SIMD_INLINE void place_store(const place *p, int M, int R)
 {
     UNROLL for (int m = 0; m < M; m++) UNROLL for (int r = 0; r < R; r++)
-        p->j->y[(size_t)m * p->j->ldy + p->row + (size_t)r] = simd_sum(p->acc[m][r]);
+        p->j->y[(size_t)m * p->j->ldy + p->row + (size_t)r * p->apart] = simd_sum(p->acc[m][r]);
 }
 
 /* --- int8 activations --- */
@@ -81,7 +93,8 @@ SIMD_INLINE void step_i8(place *p, size_t at, size_t e, int bits, int M, int R, 
         x += at / 64 * 64;
     UNROLL for (int r = 0; r < R; r++)
     {
-        const uint8_t *row = w + (size_t)r * p->row_bytes;
+        const uint8_t *row = w + (size_t)r * p->apart * p->row_bytes;
+        prefetch(row, AHEAD);
         codes[r] = whole ? load_codes(row) : load_codes_part(row, p->row_bytes - at);
     }
     UNROLL for (int m = 0; m < M; m++)
@@ -102,10 +115,10 @@ SIMD_INLINE void step_i8(place *p, size_t at, size_t e, int bits, int M, int R, 
     }
 }
 
-SIMD_INLINE void rows_i8(const qmm_rows *j, size_t row, int bits, int M, int R)
+SIMD_INLINE void rows_i8(const qmm_rows *j, size_t row, size_t apart, int bits, int M, int R)
 {
     const size_t elements = (size_t)(QMM_BYTES * 8 / bits);
-    place p = place_new(j, row, M, R);
+    place p = place_new(j, row, apart, M, R);
     for (size_t first = 0; first < p.groups; first += QMM_SPAN) {
         span_begin(&p, first, M, R);
         size_t n = p.count << p.shift, e = 0;
@@ -120,23 +133,25 @@ SIMD_INLINE void rows_i8(const qmm_rows *j, size_t row, int bits, int M, int R)
 
 /* --- float activations --- */
 
-/* Lane i of the words at `at` holds codes 8 * i .. 8 * i + 7 of its block of 128. */
-SIMD_INLINE void step_nibbles(place *p, size_t at, size_t e, int M, int R, bool whole)
+/* A lane holds the next 32 / bits codes of the row (bits 2 or 4). */
+SIMD_INLINE void step_lanes(place *p, size_t at, size_t e, int bits, int M, int R, bool whole)
 {
     const qmm_rows *j = p->j;
+    const int per_lane = 32 / bits;
     const uint8_t *w = (const uint8_t *)j->w->w + p->row * p->row_bytes + at;
-    const float *x = (const float *)j->x + at / 64 * 128 + at % 64 / 4;
+    const float *x = (const float *)j->x + at / 64 * (size_t)(16 * per_lane) + at % 64 / 4;
     simd_u32 codes[MOST_ROWS];
     simd_f32 sum[QMM_GEMV_ROWS][MOST_ROWS];
     UNROLL for (int r = 0; r < R; r++)
     {
-        const uint8_t *row = w + (size_t)r * p->row_bytes;
+        const uint8_t *row = w + (size_t)r * p->apart * p->row_bytes;
+        prefetch(row, AHEAD);
         codes[r] = whole ? load_codes(row) : load_codes_part(row, p->row_bytes - at);
     }
-    UNROLL for (int i = 0; i < 8; i++)
+    UNROLL for (int i = 0; i < per_lane; i++)
     {
         simd_f32 q[MOST_ROWS];
-        UNROLL for (int r = 0; r < R; r++) q[r] = nibble_f32(codes[r], i);
+        UNROLL for (int r = 0; r < R; r++) q[r] = code_f32(codes[r], i, bits);
         UNROLL for (int m = 0; m < M; m++)
         {
             simd_f32 xm = simd_load_f32(x + (size_t)m * j->row + i * 16);
@@ -144,21 +159,21 @@ SIMD_INLINE void step_nibbles(place *p, size_t at, size_t e, int M, int R, bool 
         }
     }
     UNROLL for (int m = 0; m < M; m++) UNROLL for (int r = 0; r < R; r++) p->acc[m][r] +=
-        sum[m][r] * span_lanes(&p->scale[m][r], e, 8, p->shift);
+        sum[m][r] * span_lanes(&p->scale[m][r], e, per_lane, p->shift);
 }
 
-SIMD_INLINE void rows_nibbles(const qmm_rows *j, size_t row, int M, int R)
+SIMD_INLINE void rows_lanes(const qmm_rows *j, size_t row, size_t apart, int bits, int M, int R)
 {
-    const size_t elements = QMM_BYTES * 2;
-    place p = place_new(j, row, M, R);
+    const size_t elements = (size_t)(QMM_BYTES * 8 / bits);
+    place p = place_new(j, row, apart, M, R);
     for (size_t first = 0; first < p.groups; first += QMM_SPAN) {
         span_begin(&p, first, M, R);
         size_t n = p.count << p.shift, e = 0;
-        size_t at = quant_bytes(first << p.shift, 4);
+        size_t at = quant_bytes(first << p.shift, bits);
         for (; e + elements <= n; e += elements, at += QMM_BYTES)
-            step_nibbles(&p, at, e, M, R, true);
+            step_lanes(&p, at, e, bits, M, R, true);
         if (e < n)
-            step_nibbles(&p, at, e, M, R, false);
+            step_lanes(&p, at, e, bits, M, R, false);
     }
     place_store(&p, M, R);
 }
@@ -173,7 +188,11 @@ SIMD_INLINE void group_bytes(place *p, const uint8_t *const codes[MOST_ROWS], si
     UNROLL for (int m = 0; m < M; m++) UNROLL for (int r = 0; r < R; r++) sum[m][r] = (simd_f32){0};
     for (size_t i = 0; i < group; i += SIMD_LANES) {
         simd_f32 q[MOST_ROWS];
-        UNROLL for (int r = 0; r < R; r++) q[r] = bytes_f32(codes[r] + e + i);
+        UNROLL for (int r = 0; r < R; r++)
+        {
+            prefetch(codes[r] + e + i, AHEAD);
+            q[r] = bytes_f32(codes[r] + e + i);
+        }
         UNROLL for (int m = 0; m < M; m++)
         {
             simd_f32 xm = simd_load_f32(x + (size_t)m * j->row + i);
@@ -184,21 +203,22 @@ SIMD_INLINE void group_bytes(place *p, const uint8_t *const codes[MOST_ROWS], si
         sum[m][r] * span_lanes(&p->scale[m][r], e, 0, p->shift);
 }
 
-SIMD_INLINE void rows_bytes(const qmm_rows *j, size_t row, int M, int R)
+/* bits: 8, or 0 for those that have to be unpacked first. */
+SIMD_INLINE void rows_bytes(const qmm_rows *j, size_t row, size_t apart, int bits, int M, int R)
 {
     uint8_t unpacked[MOST_ROWS][QMM_SPAN * 128];
     const uint8_t *codes[MOST_ROWS];
-    const int bits = j->w->bits;
-    place p = place_new(j, row, M, R);
+    const bool direct = bits == 8;
+    place p = place_new(j, row, apart, M, R);
     for (size_t first = 0; first < p.groups; first += QMM_SPAN) {
         span_begin(&p, first, M, R);
         size_t n = p.count << p.shift;
         const uint8_t *w =
-            (const uint8_t *)j->w->w + p.row * p.row_bytes + quant_bytes(first << p.shift, bits);
-        for (int r = 0; r < R; r++, w += p.row_bytes) {
-            codes[r] = bits == 8 ? w : unpacked[r];
-            if (bits != 8)
-                qmm_unpack(w, bits, n, unpacked[r]);
+            (const uint8_t *)j->w->w + p.row * p.row_bytes + quant_bytes(first << p.shift, j->w->bits);
+        for (int r = 0; r < R; r++, w += apart * p.row_bytes) {
+            codes[r] = direct ? w : unpacked[r];
+            if (!direct)
+                qmm_unpack(w, j->w->bits, n, unpacked[r]);
         }
         for (size_t e = 0; e < n; e += (size_t)1 << p.shift)
             group_bytes(&p, codes, e, M, R);
@@ -218,49 +238,45 @@ SIMD_INLINE void rows_bytes(const qmm_rows *j, size_t row, int M, int R)
 #define ROWS_F32(M) ((M) == 1 ? 4 : 2)
 #endif
 
-#define RANGE(name, M, rows, call, call1)                         \
-    static void name(const qmm_rows *j, size_t begin, size_t end) \
-    {                                                             \
-        for (; begin + rows <= end; begin += rows)                \
-            call;                                                 \
-        for (; begin < end; begin++)                              \
-            call1;                                                \
+#define RANGE(name, rows, R, bits, M)                                       \
+    static void name##_##M(const qmm_rows *j, size_t begin, size_t end)     \
+    {                                                                       \
+        const size_t part = (end - begin) / (R), done = begin + part * (R); \
+        for (size_t row = begin; row < begin + part; row++)                 \
+            rows(j, row, part, bits, M, R);                                 \
+        for (size_t row = done; row < end; row++)                           \
+            rows(j, row, 0, bits, M, 1);                                    \
     }
-#define RANGE_I8(bits, M)                                                         \
-    RANGE(i8_##bits##_##M, M, ROWS_I8(M), rows_i8(j, begin, bits, M, ROWS_I8(M)), \
-          rows_i8(j, begin, bits, M, 1))
-#define RANGE_F32(name, M) \
-    RANGE(name##_##M, M, ROWS_F32(M), rows_##name(j, begin, M, ROWS_F32(M)), rows_##name(j, begin, M, 1))
-#define BY_M(name, prefix)                                        \
-    static void name(const qmm_rows *j, size_t begin, size_t end) \
-    {                                                             \
-        switch (j->m) {                                           \
-        case 1:                                                   \
-            prefix##_1(j, begin, end);                            \
-            break;                                                \
-        case 2:                                                   \
-            prefix##_2(j, begin, end);                            \
-            break;                                                \
-        case 3:                                                   \
-            prefix##_3(j, begin, end);                            \
-            break;                                                \
-        default:                                                  \
-            prefix##_4(j, begin, end);                            \
-            break;                                                \
-        }                                                         \
+#define RANGES(name, rows, R, bits)                                                                     \
+    RANGE(name, rows, R(1), bits, 1)                                                                    \
+    RANGE(name, rows, R(2), bits, 2)                                                                    \
+    RANGE(name, rows, R(3), bits, 3)                                                                    \
+    RANGE(name, rows, R(4), bits, 4)                                                                    \
+    static void name(const qmm_rows *j, size_t begin, size_t end)                                       \
+    {                                                                                                   \
+        (j->m == 1 ? name##_1 : j->m == 2 ? name##_2 : j->m == 3 ? name##_3 : name##_4)(j, begin, end); \
     }
 
-/* clang-format off */
-RANGE_I8(4, 1) RANGE_I8(4, 2) RANGE_I8(4, 3) RANGE_I8(4, 4) BY_M(gemv_i8_4, i8_4)
-RANGE_I8(8, 1) RANGE_I8(8, 2) RANGE_I8(8, 3) RANGE_I8(8, 4) BY_M(gemv_i8_8, i8_8)
-RANGE_F32(nibbles, 1) RANGE_F32(nibbles, 2) RANGE_F32(nibbles, 3) RANGE_F32(nibbles, 4) BY_M(gemv_f32_4, nibbles)
-RANGE_F32(bytes, 1) RANGE_F32(bytes, 2) RANGE_F32(bytes, 3) RANGE_F32(bytes, 4) BY_M(gemv_f32_bytes, bytes)
-    /* clang-format on */
+RANGES(i8_4, rows_i8, ROWS_I8, 4)
+RANGES(i8_8, rows_i8, ROWS_I8, 8)
+RANGES(f32_2, rows_lanes, ROWS_F32, 2)
+RANGES(f32_4, rows_lanes, ROWS_F32, 4)
+RANGES(f32_8, rows_bytes, ROWS_F32, 8)
+RANGES(f32_unpacked, rows_bytes, ROWS_F32, 0)
 
-    void FILL(qmm_gemv)(qmm_kernels *t)
+static void gemv_i8(const qmm_rows *j, size_t begin, size_t end)
 {
-    t->gemv_i8[0] = gemv_i8_4;
-    t->gemv_i8[1] = gemv_i8_8;
-    t->gemv_f32[0] = gemv_f32_4;
-    t->gemv_f32[1] = gemv_f32_bytes;
+    (j->w->bits == 4 ? i8_4 : i8_8)(j, begin, end);
+}
+
+static void gemv_f32(const qmm_rows *j, size_t begin, size_t end)
+{
+    const int bits = j->w->bits;
+    (bits == 2 ? f32_2 : bits == 4 ? f32_4 : bits == 8 ? f32_8 : f32_unpacked)(j, begin, end);
+}
+
+void FILL(qmm_gemv)(qmm_kernels *t)
+{
+    t->gemv_i8 = gemv_i8;
+    t->gemv_f32 = gemv_f32;
 }

@@ -67,6 +67,14 @@ SIMD_INLINE simd_i32 dot8(simd_i32 acc, simd_u32 u, simd_i32 s)
             so = _mm256_srai_epi16((__m256i)s, 8);
     return acc + (simd_i32)_mm256_madd_epi16(ue, se) + (simd_i32)_mm256_madd_epi16(uo, so);
 }
+#elif defined(__SSE2__) && SIMD_LANES == 4
+SIMD_INLINE simd_i32 dot8(simd_i32 acc, simd_u32 u, simd_i32 s)
+{
+    __m128i ue = _mm_and_si128((__m128i)u, _mm_set1_epi16(255)), uo = _mm_srli_epi16((__m128i)u, 8);
+    __m128i se = _mm_srai_epi16(_mm_slli_epi16((__m128i)s, 8), 8), so = _mm_srai_epi16((__m128i)s, 8);
+    return acc + (simd_i32)_mm_madd_epi16(ue, se) + (simd_i32)_mm_madd_epi16(uo, so);
+}
+SIMD_INLINE simd_i32 dot4(simd_i32 acc, simd_u32 u, simd_i32 s) { return dot8(acc, u, s); }
 #else
 typedef int16_t simd_i16 __attribute__((vector_size(QMM_BYTES)));
 
@@ -92,15 +100,16 @@ SIMD_INLINE simd_i32 dot(int bits, simd_i32 acc, simd_u32 u, simd_i32 s)
 
 SIMD_INLINE simd_f32 to_float(simd_i32 v) { return __builtin_convertvector(v, simd_f32); }
 
-/* The j-th 4-bit code of every 32-bit lane. */
-SIMD_INLINE simd_f32 nibble_f32(simd_u32 w, int j)
+/* The j-th code of every 32-bit lane; bits 2 or 4. */
+SIMD_INLINE simd_f32 code_f32(simd_u32 w, int j, int bits)
 {
 #if SIMD_LANES == 16
     /* The permute looks at 4 bits of each index, so it masks and converts at once. */
-    const __m512 table = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    return (simd_f32)_mm512_permutexvar_ps((__m512i)(w >> (4 * j)), table);
+    const __m512 four = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512 two = _mm512_setr_ps(0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
+    return (simd_f32)_mm512_permutexvar_ps((__m512i)(w >> (bits * j)), bits == 2 ? two : four);
 #else
-    return to_float((simd_i32)(w >> (4 * j) & 15u));
+    return to_float((simd_i32)(w >> (bits * j) & (bits == 2 ? 3u : 15u)));
 #endif
 }
 
@@ -169,12 +178,19 @@ SIMD_INLINE simd_f32 span_lanes(const span *s, size_t e, int per_lane, int group
     return (simd_f32)_mm512_permutexvar_ps(index, (__m512)s->v[0]);
 #else
     const float *f = (const float *)s;
+    const size_t n = (size_t)per_lane;
 #if SIMD_LANES == 8
     __m256 low = _mm256_broadcast_ss(f + (e >> group_shift));
-    __m256 high = _mm256_broadcast_ss(f + ((e + 4 * (size_t)per_lane) >> group_shift));
+    __m256 high = _mm256_broadcast_ss(f + ((e + 4 * n) >> group_shift));
+    if (per_lane > 8) { /* a group may be just two lanes */
+        low = _mm256_blend_ps(low, _mm256_broadcast_ss(f + ((e + 2 * n) >> group_shift)), 0x0C);
+        high = _mm256_blend_ps(high, _mm256_broadcast_ss(f + ((e + 6 * n) >> group_shift)), 0xC0);
+    }
     return (simd_f32)_mm256_blend_ps(low, high, 0xF0);
 #else
-    (void)per_lane;
+    if (per_lane > 8)
+        return (simd_f32){f[e >> group_shift], f[(e + n) >> group_shift], f[(e + 2 * n) >> group_shift],
+                          f[(e + 3 * n) >> group_shift]};
     return simd_set1(f[e >> group_shift]);
 #endif
 #endif

@@ -33,9 +33,38 @@ static inline void unpack_blocks(const uint8_t *src, int bits, size_t blocks, ui
     }
 }
 
+#if defined(__AVX512BW__)
+/* With VBMI (Intel since Ice Lake, AMD since Zen 4), 64 codes in three instructions: the bytes of 8 codes to
+ * each quadword, every code to its byte, the rest masked off. */
+__attribute__((target("avx512vbmi"))) static inline void unpack_vbmi(const uint8_t *src, int bits,
+                                                                     size_t count, uint8_t *dst)
+{
+    uint8_t from[64], shift[64];
+    for (int i = 0; i < 64; i++) {
+        from[i] = (uint8_t)((i / 8 * bits + i % 8) & 63);
+        shift[i] = (uint8_t)(i % 8 * bits);
+    }
+    const __m512i index = _mm512_loadu_si512(from), control = _mm512_loadu_si512(shift);
+    const __m512i low = _mm512_set1_epi8((char)((1 << bits) - 1));
+    const __mmask64 whole = ((__mmask64)1 << 8 * bits) - 1, half = ((__mmask64)1 << 4 * bits) - 1;
+    for (size_t i = 0; i < count; i += 64, src += 8 * bits, dst += 64) {
+        bool last = count - i < 64;
+        __m512i v = _mm512_permutexvar_epi8(index, _mm512_maskz_loadu_epi8(last ? half : whole, src));
+        v = _mm512_and_si512(_mm512_multishift_epi64_epi8(control, v), low);
+        _mm512_mask_storeu_epi8(dst, last ? 0xFFFFFFFFu : ~(__mmask64)0, v);
+    }
+}
+#endif
+
 /* count is a multiple of 32. Reads exactly the bytes of the codes. */
 static inline void qmm_unpack(const uint8_t *src, int bits, size_t count, uint8_t *dst)
 {
+#if defined(__AVX512BW__)
+    if (bits != 8 && __builtin_cpu_supports("avx512vbmi")) {
+        unpack_vbmi(src, bits, count, dst);
+        return;
+    }
+#endif
     if (bits == 8) {
         memcpy(dst, src, count);
     } else if (bits == 4) {
