@@ -125,8 +125,8 @@ static int make_tasks(const cpu_kernels *k, task *t)
 
 static void fill(size_t bytes)
 {
-    for (size_t i = 0; i < bytes / 4; i++) { /* 0.5 .. 1 as float32, and fine as any other dtype */
-        uint32_t u = 0x3F000000u | (uint32_t)(i * 2654435761u >> 9 & 0x7FFFFFu);
+    for (size_t i = 0; i < bytes / 4; i++) { /* around 1/2 as float32 or bfloat16, around 2 as float16 */
+        uint32_t u = 0x3F003F00u | (uint32_t)(i * 2654435761u >> 7 & 0x7F007Fu);
         memcpy(a + 4 * i, &u, 4);
         memcpy(b + 4 * i, &u, 4);
     }

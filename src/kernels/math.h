@@ -1,10 +1,10 @@
 /* The elementary functions that kernels are made of: m_exp(x), m_sin(x) ... for float or double.
  *
- * The float versions are straight-line code without branches or calls, so that a loop over them becomes vector
- * code under every instruction set; each is within 1.4 ulp of the true value (erfinv 2.4) over all floats
- * (tests/kernels/test_math), and right for NaN, infinities, denormals and -0. How: reduce the argument,
- * evaluate a polynomial (minimax, fitted for this file), and choose between ranges by selection. For double the
- * C library's functions serve.
+ * The float versions are straight-line code without branches or calls, so that a loop over them becomes
+ * vector code under every instruction set; each is within 1.4 ulp of the true value (erfinv 2.4) over all
+ * floats (tests/kernels/test_math), and right for NaN, infinities, denormals and -0. How: reduce the
+ * argument, evaluate a polynomial (minimax, fitted for this file), and choose between ranges by selection.
+ * For double the C library's functions serve.
  *
  * Do not compile this with -ffast-math: rounding by adding 1.5 * 2^23 and the split constants rely on the
  * order of operations. Contraction to fused multiply-add is welcome. */
@@ -51,15 +51,31 @@ static inline double m_tanh_f64(double x) { return tanh(x); }
 static inline double m_erf_f64(double x) { return erf(x); }
 static inline double m_pow_f64(double x, double y) { return pow(x, y); }
 /* NaN if either is, as MLX's; so not fmax. */
-static inline double m_max_f64(double x, double y) { return ((x > y) | (x != x)) ? x : y; }
-static inline double m_min_f64(double x, double y) { return ((x < y) | (x != x)) ? x : y; }
+static inline double m_max_f64(double x, double y)
+{
+    double z = x > y ? x : y;
+    return x == x ? z : x;
+}
+static inline double m_min_f64(double x, double y)
+{
+    double z = x < y ? x : y;
+    return x == x ? z : x;
+}
 
 /* --- float: bits and roundings --- */
 
 static inline float m_abs_f32(float x) { return f32_from_bits(f32_bits(x) & 0x7FFFFFFFu); }
 static inline float m_sqrt_f32(float x) { return sqrtf(x); }
-static inline float m_max_f32(float x, float y) { return ((x > y) | (x != x)) ? x : y; }
-static inline float m_min_f32(float x, float y) { return ((x < y) | (x != x)) ? x : y; }
+static inline float m_max_f32(float x, float y)
+{
+    float z = x > y ? x : y;
+    return x == x ? z : x;
+}
+static inline float m_min_f32(float x, float y)
+{
+    float z = x < y ? x : y;
+    return x == x ? z : x;
+}
 /* The size of x with the sign of s. */
 static inline float m_with_sign(float x, float s)
 {
@@ -220,7 +236,8 @@ static const double m_two_over_pi[3][14] = {
 static inline float m_sin_shifted(float x, uint32_t quarter)
 {
     const double magic = 0x1.8p52;
-    uint32_t exponent = f32_bits(x) >> 23 & 255, row = exponent < 153 ? 0 : (exponent - 145) >> 3;
+    uint32_t exponent = f32_bits(x) >> 23 & 255;
+    uint64_t row = ((exponent < 145 ? 145 : exponent) - 145) >> 3; /* 64 bits: gcc then gathers */
     double size = (double)m_abs_f32(x);
     double y0 = size * m_two_over_pi[0][row], q0 = (y0 + magic) - magic;
     double s = (y0 - q0) + size * m_two_over_pi[1][row], q1 = (s + magic) - magic;

@@ -13,10 +13,14 @@ static inline C FN(block)(const T *a, size_t n, C best)
     size_t i = 0;
     for (size_t j = 0; j < LANES; j++)
         lane[j] = best;
-    for (; i + LANES <= n; i += LANES)
+    for (; i + 4 * LANES <= n; i += 4 * LANES)
         for (size_t j = 0; j < LANES; j++) {
-            C x = LOAD(a[i + j]);
-            lane[j] = BEATS(x, lane[j]) ? x : lane[j];
+            C x = lane[j];
+            for (size_t k = i + j; k < i + 4 * LANES; k += LANES) {
+                C v = LOAD(a[k]);
+                x = BEATS(v, x) ? v : x;
+            }
+            lane[j] = x;
         }
     for (; i < n; i++) {
         C x = LOAD(a[i]);

@@ -1,6 +1,6 @@
 /* One reduction of one dtype. The includer sets, beside the macros of dtypes_tmpl.h:
  *   NAME        sum, prod, max ...              A          type of the accumulators
- *   VALUE(x)    an element (LOADed), as A       JOIN(p, q) two A's combined
+ *   VALUE(x)    an element (LOADed), as A       JOIN(p, q) an element and an accumulator combined
  *   START(x)    what an accumulator begins as, where x is an element or, without any, 0
  *   R           type of the result in memory
  *
@@ -15,18 +15,20 @@ static inline A FN(join)(A p, A q) { return JOIN(p, q); }
 
 ONE_COPY static void FN(fold)(A *acc, const T *a, ptrdiff_t sa, size_t rows, size_t m)
 {
-#define AT(k)    VALUE(LOAD(a[(k)*sa + (ptrdiff_t)j]))
-#define TWO(k)   FN(join)(AT(k), AT((k) + 1))
-#define FOUR(k)  FN(join)(TWO(k), TWO((k) + 2))
-#define EIGHT(k) FN(join)(FOUR(k), FOUR((k) + 4))
-    for (; rows >= 8; rows -= 8, a += 8 * sa)
-        VECTOR for (size_t j = 0; j < m; j++) acc[j] = FN(join)(acc[j], EIGHT(0));
-    for (; rows > 0; rows--, a += sa)
-        VECTOR for (size_t j = 0; j < m; j++) acc[j] = FN(join)(acc[j], AT(0));
+#define AT(k) VALUE(LOAD(a[(k)*sa + (ptrdiff_t)j]))
+    for (; rows >= 8; rows -= 8, a += 8 * sa) {
+        VECTOR
+        for (size_t j = 0; j < m; j++) {
+            A x = FN(join)(AT(3), FN(join)(AT(2), FN(join)(AT(1), FN(join)(AT(0), acc[j]))));
+            acc[j] = FN(join)(AT(7), FN(join)(AT(6), FN(join)(AT(5), FN(join)(AT(4), x))));
+        }
+    }
+    for (; rows > 0; rows--, a += sa) {
+        VECTOR
+        for (size_t j = 0; j < m; j++)
+            acc[j] = FN(join)(AT(0), acc[j]);
+    }
 #undef AT
-#undef TWO
-#undef FOUR
-#undef EIGHT
 }
 
 /* A dense row into LANES accumulators. */
@@ -40,7 +42,7 @@ static inline A FN(join_lanes)(A *acc)
 {
     for (size_t k = LANES / 2; k > 0; k /= 2)
         for (size_t j = 0; j < k; j++)
-            acc[j] = FN(join)(acc[j], acc[j + k]);
+            acc[j] = FN(join)(acc[j + k], acc[j]);
     return acc[0];
 }
 
