@@ -58,7 +58,7 @@ static void FN(reduce)(const void *p, ptrdiff_t sa, void *y, size_t n)
     A acc[LANES], start = FN(start)(n > 0 ? VALUE(LOAD(*a)) : (A)0);
     for (size_t j = 0; j < LANES; j++)
         acc[j] = start;
-    if (sa == 1)
+    if (sa == 1 && n > 0)
         FN(fold_row)(acc, a, n);
     for (size_t i = 0; sa != 1 && i < n; i += GATHER) {
         T block[GATHER];
