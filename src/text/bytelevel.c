@@ -52,8 +52,8 @@ void bytelevel_decode(strbuf *out, const char *p, size_t n)
     if (out->failed)
         return;
     for (size_t i = 0; i < n;) {
-        uint32_t c;
-        int size = utf8_decode(p + i, n - i, &c), b = byte_of(c);
+        uint32_t c = (unsigned char)p[i];
+        int size = c < 0x80 ? 1 : utf8_decode(p + i, n - i, &c), b = byte_of(c);
         if (b < 0) {
             memcpy(out->data + before, p, n);
             return;

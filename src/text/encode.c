@@ -14,6 +14,7 @@
 int encoder_open(encoder *e, size_t n)
 {
     size_t words = 16;
+    e->limit = (1u << 20) + 64 * n;
     while (words < n / 16 && words < MAX_CACHE)
         words *= 2;
     e->cache_mask = words - 1;
@@ -29,6 +30,15 @@ int encoder_open(encoder *e, size_t n)
     pcre2_set_match_limit(e->context, steps < UINT32_MAX ? (uint32_t)steps : UINT32_MAX);
     pcre2_set_heap_limit(e->context, 65536);
     return 0;
+}
+
+int encoder_check(const encoder *e, const strbuf *text)
+{
+    if (text->failed)
+        return -1;
+    return text->len <= e->limit
+               ? 0
+               : error_set("tokenizer: the text grows beyond %zu bytes when rewritten", e->limit);
 }
 
 void encoder_close(encoder *e)

@@ -138,8 +138,8 @@ static int optional_string(jr *r, char **out)
     bool null = jr_null(r);
     if (!null && jr_string(r, &s))
         return -1;
-    if (memchr(s.p, 0, s.n))
-        return jr_error(r, "a NUL in a setting");
+    if (memchr(s.p, 0, s.n) || s.n > MAX_TEXT)
+        return jr_error(r, "a setting with a NUL or of more than %d bytes", MAX_TEXT);
     mem_free(*out);
     *out = null ? NULL : mem_strndup(s.p, s.n);
     return null || *out ? 0 : -1;

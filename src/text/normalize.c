@@ -191,20 +191,25 @@ static int replace_pattern(encoder *e, const norm_step *s, const char *text, siz
         strbuf_add(out, text + done, start - done);
         strbuf_add(out, s->with, s->with_len);
         done = end;
+        if (encoder_check(e, out))
+            return -1;
     }
     strbuf_add(out, text + done, n - done);
     return 0;
 }
 
-static void replace_string(const norm_step *s, const char *text, size_t n, strbuf *out)
+static int replace_string(const encoder *e, const norm_step *s, const char *text, size_t n, strbuf *out)
 {
     const char *end = text + n, *hit;
     while ((hit = memmem(text, (size_t)(end - text), s->text, s->text_len))) {
         strbuf_add(out, text, (size_t)(hit - text));
         strbuf_add(out, s->with, s->with_len);
         text = hit + s->text_len;
+        if (encoder_check(e, out))
+            return -1;
     }
     strbuf_add(out, text, (size_t)(end - text));
+    return 0;
 }
 
 /* Text without the white space at its ends. */
@@ -245,10 +250,8 @@ static int run(encoder *e, const norm_step *s, const char *text, size_t n, strbu
         strbuf_add(out, text, n);
         break;
     case NORM_REPLACE:
-        if (s->pattern.code && replace_pattern(e, s, text, n, out))
+        if (s->pattern.code ? replace_pattern(e, s, text, n, out) : replace_string(e, s, text, n, out))
             return -1;
-        if (!s->pattern.code)
-            replace_string(s, text, n, out);
         break;
     case NORM_BYTES:
         bytelevel_encode(out, text, n);
@@ -257,7 +260,7 @@ static int run(encoder *e, const norm_step *s, const char *text, size_t n, strbu
         strip(s, text, n, out);
         break;
     }
-    return out->failed ? -1 : 0;
+    return encoder_check(e, out);
 }
 
 /* Does a Unicode form leave this text alone for sure? NFC does below U+0300, all of them in ASCII. */

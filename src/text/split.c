@@ -176,7 +176,8 @@ static void metaspace(const split_step *s, const char *p, size_t n, bool first, 
 
 /* Rewrites every piece into the buffer `to` by what the step does before it cuts. `start`: where the first
  * piece lies in the original text. */
-static int rewrite_before(const split_step *s, const char *text, size_t start, pieces *p, strbuf *to)
+static int rewrite_before(const encoder *e, const split_step *s, const char *text, size_t start, pieces *p,
+                          strbuf *to)
 {
     strbuf_clear(to);
     for (size_t i = 0; i < p->n; i++) {
@@ -191,11 +192,11 @@ static int rewrite_before(const split_step *s, const char *text, size_t start, p
         }
         *x = (piece){at, to->len - at, -1};
     }
-    return to->failed ? -1 : 0;
+    return encoder_check(e, to);
 }
 
 /* Rewrites every piece into the byte alphabet. */
-static int rewrite_bytes(const char *text, pieces *p, strbuf *to)
+static int rewrite_bytes(const encoder *e, const char *text, pieces *p, strbuf *to)
 {
     strbuf_clear(to);
     for (size_t i = 0; i < p->n; i++) {
@@ -203,7 +204,7 @@ static int rewrite_bytes(const char *text, pieces *p, strbuf *to)
         bytelevel_encode(to, text + p->v[i].at, p->v[i].len);
         p->v[i] = (piece){at, to->len - at, -1};
     }
-    return to->failed ? -1 : 0;
+    return encoder_check(e, to);
 }
 
 int split_words(encoder *e, const char *text, size_t n, size_t start, const char **out)
@@ -215,7 +216,7 @@ int split_words(encoder *e, const char *text, size_t n, size_t start, const char
     for (int k = 0; k < e->t->n_split; k++) {
         const split_step *s = &e->t->split[k];
         if (s->kind == SPLIT_METASPACE || (s->kind == SPLIT_BYTES && s->prefix_space)) {
-            if (rewrite_before(s, text, start, &e->words, &e->split[flip]))
+            if (rewrite_before(e, s, text, start, &e->words, &e->split[flip]))
                 return -1;
             text = strbuf_text(&e->split[flip]);
             flip ^= 1;
@@ -228,7 +229,7 @@ int split_words(encoder *e, const char *text, size_t n, size_t start, const char
         e->words = e->next;
         e->next = swap;
         if (s->kind == SPLIT_BYTES && !s->last) {
-            if (rewrite_bytes(text, &e->words, &e->split[flip]))
+            if (rewrite_bytes(e, text, &e->words, &e->split[flip]))
                 return -1;
             text = strbuf_text(&e->split[flip]);
             flip ^= 1;

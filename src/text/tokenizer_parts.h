@@ -86,7 +86,13 @@ int bpe_add(bpe *b, int left, int right, size_t rank, int id);
 void bpe_prepare(bpe *b, const vocab *v);
 void bpe_free(bpe *b);
 
-/* --- pattern.c: regular expressions written for Oniguruma --- */
+/* --- pattern_syntax.c: regular expressions written for Oniguruma --- */
+
+/* Appends the same pattern in PCRE2's syntax. false with the reason in *why when that cannot be done; the
+ * buffer's `failed` tells whether memory was short. */
+bool pattern_translate(const char *text, size_t n, strbuf *out, const char **why);
+
+/* --- pattern.c: compiling and matching --- */
 
 typedef struct pattern {
     pcre2_code *code;
@@ -252,6 +258,7 @@ typedef struct decoder {
 } decoder;
 
 #define MAX_STEPS 32
+#define MAX_TEXT  1024 /* bytes of a replacement, a prefix or a suffix */
 #define N_NAMED   4
 
 struct tokenizer {
@@ -305,7 +312,11 @@ struct encoder {
     size_t symbols_cap;
     int *ids;
     size_t n, cap;
+    size_t limit; /* of rewritten text: steps of a hostile file could double it again and again */
 };
+
+/* Did a rewriting step succeed and keep to the limit? 0, or -1 with an error. */
+int encoder_check(const encoder *e, const strbuf *text);
 
 /* Makes the working memory for a text of n bytes: 0 or -1; encoder_close in both cases. */
 int encoder_open(encoder *e, size_t n);

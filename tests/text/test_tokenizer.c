@@ -380,6 +380,27 @@ static void patterns_give_up(void **state)
     tokenizer_free(t);
 }
 
+/* Steps that double the text 20 times over: refused, and not tried. */
+static void growing_texts_are_refused(void **state)
+{
+    (void)state;
+    static const char step[] =
+        "{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":\"aaaaaaaa\"},";
+    strbuf s = {0};
+    int *ids;
+    size_t n;
+    strbuf_adds(&s, MODEL("\"merges\":[]},\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":["));
+    for (int i = 0; i < 20; i++)
+        strbuf_adds(&s, step);
+    strbuf_adds(&s, "{\"type\":\"ByteLevel\"}]}}");
+    tokenizer *t = tokenizer_parse("file", s.data, s.len);
+    assert_ok(t);
+    assert_int_equal(tokenizer_encode(t, "aa", 2, false, &ids, &n), -1);
+    assert_error("grows beyond");
+    tokenizer_free(t);
+    strbuf_free(&s);
+}
+
 /* --- failing memory --- */
 
 static int whole_round(const char *file, size_t size)
@@ -468,6 +489,7 @@ int main(void)
         cmocka_unit_test(broken_files_are_refused),
         cmocka_unit_test(truncated_files_are_refused),
         cmocka_unit_test(patterns_give_up),
+        cmocka_unit_test(growing_texts_are_refused),
         cmocka_unit_test(failing_memory_is_survived),
     };
     return RUN_TESTS("text/tokenizer", tests, NULL);

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/strbuf.h"
 #include "base/utf8.h"
 #include "text/tokenizer.h"
 
