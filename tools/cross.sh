@@ -78,9 +78,9 @@ cross_arm64() {
         count 0 0 1
     done
     # tests that start themselves once per instruction set do not then: a started program would miss the emulator
-    export MICA_CPU_ISA=portable
+    export MICA_CPU_ISA=portable MICA_EMULATED=1
     run_suite cross ${left_out:+-E "^($(echo $left_out | tr ' ' '|'))\$"} "$@"
-    unset MICA_CPU_ISA
+    unset MICA_CPU_ISA MICA_EMULATED
 }
 
 # The compiler, in build/zig; false when it cannot be had.

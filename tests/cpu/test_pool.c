@@ -231,6 +231,8 @@ static void stops_and_starts(void **state)
 static void works_after_fork(void **state)
 {
     (void)state;
+    if (getenv("MICA_EMULATED")) /* qemu-user 7 aborts when a forked process starts threads */
+        skip();
     pool_set_threads(4);
     check_run(4);
     pid_t child = fork();
