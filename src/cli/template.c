@@ -1,4 +1,5 @@
 /* mica template: renders a chat template, a model's over messages or any template file over any variables. */
+#include "text/chat.h"
 #include "text/jinja.h"
 
 #include "base/file.h"
@@ -94,23 +95,30 @@ static int render_file(const template_options *o)
 }
 /* --- a model's --- */
 
-static int render_messages(const template_options *o, const json_t *messages, const json_t *tools)
+/* Parses --chat-template-args; NULL with an error. */
+static json_t *parse_args(const char *text)
 {
-    strbuf list = {0}, tool_list = {0};
-    char *text = NULL;
-    lm_model *model = NULL;
-    if (cli_add_json(&list, messages, 0) == 0 && (!tools || cli_add_json(&tool_list, tools, 0) == 0))
-        model = lm_load(o->path, NULL);
-    if (model) {
-        lm_template_options options = {.tools = tools ? strbuf_text(&tool_list) : NULL,
-                                       .kwargs = o->args,
-                                       .now = o->now,
-                                       .no_generation_prompt = o->no_prompt};
-        text = lm_template(model, strbuf_text(&list), &options);
-    }
-    lm_free(model);
-    strbuf_free(&list);
-    strbuf_free(&tool_list);
+    json_error_t e;
+    json_t *value = json_loads(text, JSON_REJECT_DUPLICATES, &e);
+    if (value && json_is_object(value))
+        return value;
+    error_set("--chat-template-args: %s", value ? "not a JSON object" : e.text);
+    json_decref(value);
+    return NULL;
+}
+
+static int render_messages(const template_options *o, const json_t *messages, const json_t *tools,
+                           const json_t *args)
+{
+    if (!json_is_array(messages))
+        return error_set("%s: not a JSON list of messages", o->messages);
+    if (tools && !json_is_array(tools))
+        return error_set("%s: not a JSON list of tools", o->tools);
+    chat_template *t = chat_template_load(o->path);
+    if (!t)
+        return error_set("%s: the model has no chat template", o->path); /* kept if nothing told more */
+    char *text = chat_template_render(t, messages, tools, !o->no_prompt, args, o->now);
+    chat_template_free(t);
     return print_text(text, text ? strlen(text) : 0);
 }
 
@@ -122,16 +130,17 @@ static int render_model(const template_options *o)
         return error_set("--messages is missing: give a JSON list of messages with --messages FILE");
     if (o->context)
         return error_set("--context goes with --template");
-    if (o->args && cli_check_text("--chat-template-args", o->args, strlen(o->args)))
-        return -1;
-    json_t *messages = load_json(o->messages), *tools = NULL;
+    json_t *messages = load_json(o->messages), *tools = NULL, *args = NULL;
     int status = messages ? 0 : -1;
     if (status == 0 && o->tools && !(tools = load_json(o->tools)))
         status = -1;
+    if (status == 0 && o->args && !(args = parse_args(o->args)))
+        status = -1;
     if (status == 0)
-        status = render_messages(o, messages, tools);
+        status = render_messages(o, messages, tools, args);
     json_decref(messages);
     json_decref(tools);
+    json_decref(args);
     return status;
 }
 
