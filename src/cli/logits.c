@@ -1,7 +1,7 @@
 /* mica logits: the logits of given tokens as a safetensors file, for people who port and check models.
  *
  * Products with quantized weights are exact unless told otherwise: who checks a model wants its arithmetic,
- * not the fast one. */
+ * not the fast one; keys and values are kept in float32 for the same reason. */
 #include "io/safetensors.h"
 
 #include "base/mem.h"
@@ -118,7 +118,8 @@ static int work(const logits_options *o)
         return error_set("%s is missing (see: mica logits --help)", o->tokens ? "--out" : "--tokens");
     result r = {0};
     lm_set_threads(o->m.threads);
-    lm_load_options options = {.precision = (lm_precision)o->m.precision, .no_tokenizer = true};
+    lm_load_options options = {
+        .precision = (lm_precision)o->m.precision, .kv_dtype = "float32", .no_tokenizer = true};
     lm_model *model = lm_load(o->m.path, &options);
     lm_session *session = model ? lm_session_new(model) : NULL;
     int status = -1;
