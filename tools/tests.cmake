@@ -40,6 +40,7 @@ file(GLOB BENCHES CONFIGURE_DEPENDS bench/bench_*.c)
 foreach(file ${BENCHES})
   get_filename_component(name ${file} NAME_WE)
   add_executable(${name} ${file})
+  target_compile_definitions(${name} PRIVATE SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   target_link_libraries(${name} PRIVATE mica_static)
 endforeach()
 
