@@ -233,6 +233,9 @@ SIMD_INLINE void rows_bytes(const qmm_rows *j, size_t row, size_t apart, int bit
 #if SIMD_LANES == 16
 #define ROWS_I8(M)  4
 #define ROWS_F32(M) ((M) <= 2 ? 4 : 2)
+#elif SIMD_LANES == 4
+#define ROWS_I8(M)  2
+#define ROWS_F32(M) 2
 #else
 #define ROWS_I8(M)  ((M) == 1 ? 4 : 2)
 #define ROWS_F32(M) ((M) == 1 ? 4 : 2)
@@ -247,6 +250,29 @@ SIMD_INLINE void rows_bytes(const qmm_rows *j, size_t row, size_t apart, int bit
         for (size_t row = done; row < end; row++)                           \
             rows(j, row, 0, bits, M, 1);                                    \
     }
+#if SIMD_LANES == 4
+/* Few registers: activation rows one by one, which gives the same bits. */
+#define RANGES(name, rows, R, bits)                               \
+    RANGE(name, rows, R(1), bits, 1)                              \
+    static void name(const qmm_rows *j, size_t begin, size_t end) \
+    {                                                             \
+        for (size_t m = 0; m < j->m; m++) {                       \
+            const qmm_rows one = row_of(j, m);                    \
+            name##_1(&one, begin, end);                           \
+        }                                                         \
+    }
+
+static qmm_rows row_of(const qmm_rows *j, size_t m)
+{
+    qmm_rows one = *j;
+    one.m = 1;
+    one.x = (const uint8_t *)j->x + m * j->row * (j->scale ? sizeof(int8_t) : sizeof(float));
+    one.scale = j->scale ? j->scale + m * j->groups : NULL;
+    one.sum = j->sum + m * j->groups;
+    one.y = j->y + m * j->ldy;
+    return one;
+}
+#else
 #define RANGES(name, rows, R, bits)                                                                     \
     RANGE(name, rows, R(1), bits, 1)                                                                    \
     RANGE(name, rows, R(2), bits, 2)                                                                    \
@@ -256,6 +282,7 @@ SIMD_INLINE void rows_bytes(const qmm_rows *j, size_t row, size_t apart, int bit
     {                                                                                                   \
         (j->m == 1 ? name##_1 : j->m == 2 ? name##_2 : j->m == 3 ? name##_3 : name##_4)(j, begin, end); \
     }
+#endif
 
 RANGES(i8_4, rows_i8, ROWS_I8, 4)
 RANGES(i8_8, rows_i8, ROWS_I8, 8)
