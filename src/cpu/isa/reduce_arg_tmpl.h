@@ -13,15 +13,18 @@ static inline C FN(block)(const T *a, size_t n, C best)
     size_t i = 0;
     for (size_t j = 0; j < LANES; j++)
         lane[j] = best;
-    for (; i + 4 * LANES <= n; i += 4 * LANES)
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {
+        const T *row = a + i;
+        VECTOR
         for (size_t j = 0; j < LANES; j++) {
-            C x = lane[j];
-            for (size_t k = i + j; k < i + 4 * LANES; k += LANES) {
-                C v = LOAD(a[k]);
-                x = BEATS(v, x) ? v : x;
-            }
-            lane[j] = x;
+            C x = lane[j], p = LOAD(row[j]), q = LOAD(row[j + LANES]);
+            C r = LOAD(row[j + 2 * LANES]), s = LOAD(row[j + 3 * LANES]);
+            x = BEATS(p, x) ? p : x;
+            x = BEATS(q, x) ? q : x;
+            x = BEATS(r, x) ? r : x;
+            lane[j] = BEATS(s, x) ? s : x;
         }
+    }
     for (; i < n; i++) {
         C x = LOAD(a[i]);
         best = BEATS(x, best) ? x : best;
