@@ -9,8 +9,8 @@
 #include "base/mem.h"
 #include "text/jinja_impl.h"
 
-static const size_t default_memory = (size_t)1 << 30, default_output = (size_t)256 << 20;
-static const uint64_t default_steps = 50 * 1000 * 1000;
+static const size_t default_memory = (size_t)512 << 20, default_output = (size_t)256 << 20;
+static const uint64_t default_steps = 50 * 1000 * 1000, compile_steps = 500 * 1000 * 1000;
 
 /* What a compilation holds. */
 typedef struct compiler {
@@ -47,7 +47,7 @@ jinja *jinja_compile(const char *text, size_t n)
     if (!k.t)
         return NULL;
     k.t->mem.limit = default_memory;
-    k.c = (jctx){.mem = &k.t->mem, .max_steps = UINT64_MAX, .line = 1};
+    k.c = (jctx){.mem = &k.t->mem, .max_steps = compile_steps, .line = 1};
     if (setjmp(k.c.fail)) {
         jinja_free(keep->t);
         map_free(&keep->names);

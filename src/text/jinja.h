@@ -20,7 +20,7 @@ typedef struct jinja jinja;
 
 typedef struct jinja_options {
     const char *now_iso; /* what strftime_now sees, "2024-07-26" or "2024-07-26T15:04:05"; NULL: the clock */
-    size_t max_memory;   /* bytes of values; 0: 1 GiB */
+    size_t max_memory;   /* bytes of values; 0: 512 MiB */
     size_t max_output;   /* bytes of text; 0: 256 MiB */
     uint64_t max_steps;  /* work, about 20-50 ns each; 0: 50 million */
 } jinja_options;

@@ -44,6 +44,7 @@ jscope *eval_scope(jctx *c, jscope *parent)
 
 void eval_set(jctx *c, jscope *s, const jstr *name, jval v)
 {
+    j_charge(c, s->n / 16);
     for (size_t i = 0; i < s->n; i++)
         if (s->v[i].name == name) {
             s->v[i].value = v;

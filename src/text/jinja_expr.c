@@ -16,13 +16,15 @@ static jval eval_const(jctx *c, jscope *s, const jnode *n)
 
 jval eval_name(jctx *c, jscope *s, const jstr *name)
 {
-    for (; s; s = s->parent)
+    for (; s; s = s->parent) {
+        j_charge(c, s->n / 16);
         for (size_t i = 0; i < s->n; i++)
             if (s->v[i].name == name) {
                 if (s->v[i].value.kind == J_MISSING)
                     return j_undef(c, "parameter '%.*s' was not provided", (int)name->len, name->p);
                 return s->v[i].value;
             }
+    }
     const jval *v = j_get_text(c, c->vars, name->p, name->len);
     if (v)
         return *v;
@@ -136,6 +138,7 @@ static jval eval_cond(jctx *c, jscope *s, const jnode *n)
 
 static void push_keyword(jctx *c, jargs *a, size_t *cap, const jstr *name, jval v)
 {
+    j_charge(c, a->n_kw / 8);
     for (size_t i = 0; i < a->n_kw; i++)
         if (a->kw[i].name->len == name->len && memcmp(a->kw[i].name->p, name->p, name->len) == 0)
             j_fail(c, "got multiple values for keyword argument '%.*s'", (int)name->len, name->p);
@@ -226,6 +229,7 @@ static size_t bind_params(jctx *c, jscope *s, const jmacro *m, const jargs *a, b
     const jbody *params = &m->node->more;
     for (size_t i = 0; i < params->n; i++) {
         jval v = i < a->n ? a->v[i] : j_missing();
+        j_charge(c, a->n_kw / 8);
         for (size_t k = 0; k < a->n_kw && i >= a->n; k++)
             if (a->kw[k].name == params->v[i]->value.s ||
                 is_param(a->kw[k].name->p, a->kw[k].name->len, params->v[i]->value.s)) {

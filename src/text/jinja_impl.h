@@ -389,7 +389,7 @@ jval j_escape(jctx *c, jval v);
 jval j_replace(jctx *c, const jstr *s, const jstr *old, const jstr *with, int64_t count);
 /* First occurrence of `what` at or after byte `from`, or SIZE_MAX; last one that ends at or before `to`. */
 size_t j_find(const jstr *s, const jstr *what, size_t from);
-size_t j_rfind(const jstr *s, const jstr *what, size_t to);
+size_t j_rfind(jctx *c, const jstr *s, const jstr *what, size_t to);
 
 /* --- jinja_repr.c: values as text --- */
 

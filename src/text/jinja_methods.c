@@ -165,7 +165,7 @@ static jval m_rsplit(jctx *c, const jval *v, const jargs *a)
     j_charge(c, v[0].s->len / 16);
     if (sep) {
         size_t to = v[0].s->len, k;
-        while (max-- != 0 && (k = j_rfind(v[0].s, sep, to)) != SIZE_MAX) {
+        while (max-- != 0 && (k = j_rfind(c, v[0].s, sep, to)) != SIZE_MAX) {
             push_sub(c, out, v[0], k + sep->len, to);
             to = k;
         }
@@ -230,7 +230,7 @@ static jval m_rpartition(jctx *c, const jval *v, const jargs *a)
     const jstr *sep = arg_text(c, v[0], v[1], "rpartition()");
     if (!sep->len)
         j_fail(c, "empty separator");
-    size_t k = j_rfind(v[0].s, sep, v[0].s->len);
+    size_t k = j_rfind(c, v[0].s, sep, v[0].s->len);
     return k == SIZE_MAX ? parts(c, v[0], 0, 0) : parts(c, v[0], k, sep->len);
 }
 
@@ -278,7 +278,7 @@ static int64_t find_in(jctx *c, const jval *v, bool last)
     j_charge(c, p.to / 16);
     if (!p.valid)
         return -1;
-    size_t k = last ? j_rfind(&head, what, p.to) : j_find(&head, what, p.from);
+    size_t k = last ? j_rfind(c, &head, what, p.to) : j_find(&head, what, p.from);
     if (k == SIZE_MAX || k < p.from)
         return -1;
     head.len = k;

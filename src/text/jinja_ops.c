@@ -24,7 +24,7 @@ static jval repeat_text(jctx *c, jval v, int64_t times)
     if (times <= 0 || !n)
         return j_mark(j_lit(c, ""), v.safe);
     if (__builtin_mul_overflow(n, (size_t)times, &total))
-        j_fail(c, "the template needs too much memory");
+        j_fail(c, "the text would be too long");
     char *p = j_alloc(c, total, 1);
     j_charge(c, total / 64);
     for (size_t i = 0; i < total; i += n)

@@ -300,6 +300,7 @@ static jbody signature(parser *p)
             parse_want_op(p, ',');
         jnode *n = parse_node(p, N_PARAM);
         n->value = parse_name(p);
+        j_charge(p->c, list.n / 8);
         for (size_t i = 0; i < list.n; i++)
             if (list.v[i]->value.s == n->value.s)
                 j_fail(p->c, "the parameter \"%.*s\" is there twice", (int)n->value.s->len, n->value.s->p);
@@ -340,6 +341,7 @@ static void macro_body(parser *p, jnode *n, const char *end)
     const jtoken *from = p->t;
     p->in_loop = 0;
     n->kids = scoped_block(p, end);
+    j_charge(p->c, (size_t)(p->t - from) / 16);
     n->flag = uses(p, from, &n->more);
     p->in_loop = in_loop;
 }

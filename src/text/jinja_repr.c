@@ -339,17 +339,20 @@ static void json_list(jbuf *b, const jlist *l, const jjson *how, int level)
     j_addc(b, ']');
 }
 
-/* The members in order of their keys (insertion sort by halves would not pay: objects are small). */
-static jpair *sorted_pairs(jctx *c, const jdict *d)
+/* A dict with the members in order of their keys. */
+static const jdict *sorted_dict(jctx *c, const jdict *d)
 {
-    jpair *v = j_alloc(c, d->n, sizeof *v);
+    jval *keys = j_alloc(c, d->n, sizeof *keys), *order = j_alloc(c, d->n, sizeof *order);
     for (size_t i = 0; i < d->n; i++) {
-        size_t k = i;
-        for (; k > 0 && j_compare(c, d->v[i].key, v[k - 1].key, "<") < 0; k--)
-            v[k] = v[k - 1];
-        v[k] = d->v[i];
+        keys[i] = d->v[i].key;
+        order[i] = j_int((int64_t)i);
     }
-    return v;
+    j_sort(c, order, keys, d->n, false);
+    jdict *r = j_alloc(c, 1, sizeof *r);
+    *r = (jdict){.v = j_alloc(c, d->n, sizeof *r->v), .n = d->n};
+    for (size_t i = 0; i < d->n; i++)
+        r->v[i] = d->v[order[i].i];
+    return r;
 }
 
 static void json_dict(jbuf *b, const jdict *d, const jjson *how, int level)
@@ -358,15 +361,16 @@ static void json_dict(jbuf *b, const jdict *d, const jjson *how, int level)
         j_adds(b, "{}");
         return;
     }
-    const jpair *v = how->sort ? sorted_pairs(b->c, d) : d->v;
+    if (how->sort)
+        d = sorted_dict(b->c, d);
     j_addc(b, '{');
     for (size_t i = 0; i < d->n; i++) {
         if (i)
             j_add(b, how->item_sep->p, how->item_sep->len);
         newline(b, how, level + 1);
-        json_key(b, v[i].key, how);
+        json_key(b, d->v[i].key, how);
         j_add(b, how->key_sep->p, how->key_sep->len);
-        j_json(b, v[i].value, how, level + 1);
+        j_json(b, d->v[i].value, how, level + 1);
     }
     newline(b, how, level);
     j_addc(b, '}');

@@ -345,24 +345,26 @@ jval j_swapcase(jctx *c, const jstr *s)
 
 size_t j_find(const jstr *s, const jstr *what, size_t from)
 {
+    if (from > s->len)
+        return SIZE_MAX;
     if (!what->len)
-        return from <= s->len ? from : SIZE_MAX;
-    for (size_t i = from; i + what->len <= s->len; i++) {
-        const char *p = memchr(s->p + i, what->p[0], s->len - what->len - i + 1);
-        if (!p)
-            return SIZE_MAX;
-        i = (size_t)(p - s->p);
-        if (memcmp(p, what->p, what->len) == 0)
-            return i;
-    }
-    return SIZE_MAX;
+        return from;
+    const char *p = memmem(s->p + from, s->len - from, what->p, what->len);
+    return p ? (size_t)(p - s->p) : SIZE_MAX;
 }
 
-size_t j_rfind(const jstr *s, const jstr *what, size_t to)
+size_t j_rfind(jctx *c, const jstr *s, const jstr *what, size_t to)
 {
-    for (size_t i = to + 1; i-- > 0;)
-        if (i + what->len <= to && (!what->len || memcmp(s->p + i, what->p, what->len) == 0))
+    size_t n = what->len;
+    if (!n)
+        return to;
+    for (size_t i = to < n ? 0 : to - n + 1; i-- > 0;) {
+        if (s->p[i] != what->p[0] || s->p[i + n - 1] != what->p[n - 1])
+            continue;
+        j_charge(c, n / 64);
+        if (memcmp(s->p + i, what->p, n) == 0)
             return i;
+    }
     return SIZE_MAX;
 }
 

@@ -27,11 +27,12 @@ void j_fail(jctx *c, const char *fmt, ...)
 
 void *j_alloc(jctx *c, size_t n, size_t size)
 {
-    if (size && n > (SIZE_MAX >> 1) / size)
-        j_fail(c, "the template needs too much memory");
+    size_t used = c->mem->used, limit = c->mem->limit, left = limit - used;
+    if (used > limit || (size && n > left / size))
+        j_fail(c, "the template needs more than %zu bytes of memory", limit);
     void *p = arena_alloc(c->mem, n * size);
     if (!p)
-        j_fail(c, "the template needs too much memory");
+        j_fail(c, "the template needs more than %zu bytes of memory", limit);
     return p;
 }
 
