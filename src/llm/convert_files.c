@@ -44,6 +44,18 @@ static void add_real(strbuf *out, double v)
     strbuf_adds(out, text);
 }
 
+/* jansson writes \u00E9 where Python writes \u00e9. */
+static void lower_escapes(char *text)
+{
+    for (char *p = text; *p; p++) {
+        if (*p != '\\')
+            continue;
+        p++; /* whatever it escapes, a backslash too */
+        for (int i = 1; *p == 'u' && i <= 4; i++)
+            p[i] = (char)(p[i] >= 'A' && p[i] <= 'F' ? p[i] + 32 : p[i]);
+    }
+}
+
 static int compare(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -105,6 +117,8 @@ static void add_value(strbuf *out, const json_t *v, int depth)
         char *text = v ? json_dumps(v, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
         if (!text)
             error_set("out of memory while writing JSON");
+        else
+            lower_escapes(text);
         out->failed |= !text;
         strbuf_adds(out, text ? text : "");
         free(text); /* jansson's memory */
