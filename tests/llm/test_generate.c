@@ -1,0 +1,299 @@
+/* Generation and sessions: what is streamed is what was generated, sessions go on where they were, every way
+ * to end has its reason, and any allocation may fail. */
+#include "test.h"
+
+#include "base/file.h"
+#include "mica.h"
+
+#include <stdlib.h>
+
+static lm_model *tiny(const char *kv_dtype)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/golden/qwen3", TEST_DATA);
+    lm_load_options o = {.no_tokenizer = true, .kv_dtype = kv_dtype};
+    lm_model *m = lm_load(path, &o);
+    assert_ok(m != NULL);
+    return m;
+}
+
+typedef struct record {
+    int ids[300];
+    size_t count, calls, stop_after;
+    char text[8000];
+    size_t len;
+    const char *reason;
+    size_t progress_calls, last_done, total;
+    int asked, cancel_after;
+} record;
+
+static int note(void *user, const lm_token *t)
+{
+    record *r = user;
+    if (t->id >= 0)
+        r->ids[r->count++] = t->id;
+    r->calls++;
+    memcpy(r->text + r->len, t->text, t->len);
+    r->len += t->len;
+    r->reason = t->finish_reason;
+    return r->stop_after && r->count >= r->stop_after;
+}
+
+static void note_progress(void *user, size_t done, size_t total)
+{
+    record *r = user;
+    assert_true(done >= r->last_done && done <= total);
+    r->last_done = done;
+    r->total = total;
+    r->progress_calls++;
+}
+
+static bool give_up(void *user)
+{
+    record *r = user;
+    return r->cancel_after && ++r->asked > r->cancel_after;
+}
+
+static const int PROMPT[] = {5, 99, 300, 7, 41, 11, 260};
+enum { N_PROMPT = sizeof PROMPT / sizeof *PROMPT };
+
+static lm_generate_options plain(int max_tokens)
+{
+    lm_generate_options o = LM_GENERATE_DEFAULT;
+    o.max_tokens = max_tokens;
+    o.ignore_eos = true;
+    return o;
+}
+
+static void sessions_go_on(void **state)
+{
+    (void)state;
+    lm_model *m = tiny(NULL);
+    lm_session *s = lm_session_new(m), *t = lm_session_new(m);
+    record whole = {0}, first = {0}, second = {0};
+    lm_generate_options ten = plain(10), four = plain(4), six = plain(6);
+    lm_stats stats;
+    assert_ok(lm_generate(s, PROMPT, N_PROMPT, &ten, note, &whole, &stats) == 0);
+    assert_int_equal(stats.generated_tokens, 10);
+    assert_int_equal(stats.prompt_tokens, N_PROMPT);
+    assert_string_equal(stats.finish_reason, "length");
+    assert_string_equal(whole.reason, "length");
+    assert_true(stats.prompt_tps > 0 && stats.generation_tps > 0 && stats.peak_memory > 0);
+    assert_int_equal(lm_session_length(s), N_PROMPT + 10);
+    assert_memory_equal(lm_session_tokens(s) + N_PROMPT, whole.ids, sizeof *whole.ids * 10);
+    assert_ok(lm_generate(t, PROMPT, N_PROMPT, &four, note, &first, NULL) == 0);
+    assert_ok(lm_generate(t, NULL, 0, &six, note, &second, NULL) == 0);
+    assert_memory_equal(first.ids, whole.ids, 4 * sizeof(int));
+    assert_memory_equal(second.ids, whole.ids + 4, 6 * sizeof(int));
+    /* Back to the middle, and the same again. */
+    assert_ok(lm_session_trim(t, N_PROMPT + 2) == 0);
+    second = (record){0};
+    assert_ok(lm_generate(t, whole.ids + 2, 1, &six, note, &second, NULL) == 0);
+    assert_memory_equal(second.ids, whole.ids + 3, 6 * sizeof(int));
+    assert_int_equal(lm_session_trim(t, 1000), -1);
+    assert_error("cannot be trimmed");
+    lm_session_free(s);
+    lm_session_free(t);
+    lm_free(m);
+}
+
+static void ends_for_a_reason(void **state)
+{
+    (void)state;
+    lm_model *m = tiny(NULL);
+    lm_session *s = lm_session_new(m);
+    record r = {0};
+    lm_generate_options o = plain(10);
+    lm_stats stats;
+    assert_ok(lm_generate(s, PROMPT, N_PROMPT, &o, note, &r, NULL) == 0);
+    /* The third token as an end token. */
+    int end = r.ids[2];
+    size_t at = end == r.ids[0] ? 0 : end == r.ids[1] ? 1 : 2;
+    o.ignore_eos = false;
+    o.extra_eos = &end;
+    o.n_extra_eos = 1;
+    r = (record){0};
+    assert_ok(lm_session_trim(s, 0) == 0);
+    assert_ok(lm_generate(s, PROMPT, N_PROMPT, &o, note, &r, &stats) == 0);
+    assert_int_equal(r.count, at + 1);
+    assert_string_equal(r.reason, "stop");
+    assert_string_equal(stats.finish_reason, "stop");
+    /* The callback, and the question between steps. */
+    o = plain(10);
+    r = (record){.stop_after = 2};
+    assert_ok(lm_session_trim(s, 0) == 0);
+    assert_ok(lm_generate(s, PROMPT, N_PROMPT, &o, note, &r, &stats) == 0);
+    assert_int_equal(r.count, 2);
+    assert_string_equal(stats.finish_reason, "cancelled");
+    o.cancelled = give_up;
+    r = (record){.cancel_after = 3};
+    assert_ok(lm_session_trim(s, 0) == 0);
+    assert_ok(lm_generate(s, PROMPT, N_PROMPT, &o, note, &r, &stats) == 0);
+    assert_int_equal(r.count, 3);
+    assert_int_equal(r.calls, 4);
+    assert_string_equal(r.reason, "cancelled");
+    /* Only the prompt. */
+    o = plain(0);
+    o.prefill_step = 3;
+    o.progress = note_progress;
+    r = (record){0};
+    assert_ok(lm_session_trim(s, 0) == 0);
+    assert_ok(lm_generate(s, PROMPT, N_PROMPT, &o, note, &r, &stats) == 0);
+    assert_int_equal(r.calls, 0);
+    assert_int_equal(r.progress_calls, 4);
+    assert_true(r.last_done == N_PROMPT && r.total == N_PROMPT);
+    assert_int_equal(lm_session_length(s), N_PROMPT);
+    lm_session_free(s);
+    lm_free(m);
+}
+
+static void refuses_bad_input(void **state)
+{
+    (void)state;
+    lm_model *m = tiny(NULL);
+    lm_session *s = lm_session_new(m);
+    const int bad[] = {1, 512}, negative[] = {-1};
+    float logits[512];
+    lm_generate_options o = plain(2);
+    assert_int_equal(lm_generate(s, bad, 2, &o, NULL, NULL, NULL), -1);
+    assert_string_equal(lm_error(), "token id 512 is not in the model's vocabulary of 512");
+    assert_string_equal(lm_error(), "");
+    assert_int_equal(lm_logits(s, negative, 1, false, logits), -1);
+    assert_error("token id -1");
+    assert_int_equal(lm_generate(s, NULL, 0, &o, NULL, NULL, NULL), -1);
+    assert_error("prompt is empty");
+    o.sampling.top_p = 7;
+    assert_int_equal(lm_generate(s, PROMPT, N_PROMPT, &o, NULL, NULL, NULL), -1);
+    assert_error("top_p");
+    assert_int_equal(lm_session_length(s), 0);
+    int *ids;
+    size_t n;
+    assert_int_equal(lm_tokenize(m, "x", 1, true, &ids, &n), -1);
+    assert_error("without its tokenizer");
+    assert_null(lm_template(m, "[]", NULL));
+    assert_error("no chat template");
+    lm_session_free(s);
+    lm_free(m);
+    assert_null(lm_load("/nowhere", NULL));
+    assert_error("no such folder");
+    lm_load_options odd = {.no_tokenizer = true, .kv_dtype = "int4"};
+    char path[300];
+    snprintf(path, sizeof path, "%s/golden/qwen3", TEST_DATA);
+    assert_null(lm_load(path, &odd));
+    assert_error("int4");
+}
+
+static void seeds_repeat(void **state)
+{
+    (void)state;
+    lm_model *m = tiny("bfloat16");
+    lm_session *s = lm_session_new(m);
+    record r[3] = {0};
+    lm_generate_options o = plain(20);
+    o.sampling.temp = 1;
+    o.sampling.seeded = true;
+    o.sampling.top_k = 200;
+    for (int i = 0; i < 3; i++) {
+        o.sampling.seed = i < 2 ? 5 : 6;
+        assert_ok(lm_session_trim(s, 0) == 0);
+        assert_ok(lm_generate(s, PROMPT, N_PROMPT, &o, note, &r[i], NULL) == 0);
+    }
+    assert_memory_equal(r[0].ids, r[1].ids, 20 * sizeof(int));
+    assert_memory_not_equal(r[0].ids, r[2].ids, 20 * sizeof(int));
+    /* A strong penalty forbids repeats. */
+    o = plain(20);
+    o.sampling.presence_penalty = 1000;
+    o.sampling.presence_context = 0;
+    record p = {0};
+    assert_ok(lm_session_trim(s, 0) == 0);
+    assert_ok(lm_generate(s, PROMPT, N_PROMPT, &o, note, &p, NULL) == 0);
+    for (int i = 0; i < 20; i++)
+        for (int j = 0; j < i; j++)
+            assert_int_not_equal(p.ids[i], p.ids[j]);
+    lm_session_free(s);
+    lm_free(m);
+}
+
+/* The demo model: text in, text out. */
+static void streams_text(void **state)
+{
+    (void)state;
+    const char *path = SOURCE_DIR "/models/story", *prompt = "Once upon a time";
+    if (!file_exists(SOURCE_DIR "/models/story/tokenizer.json"))
+        skip();
+    lm_model *m = lm_load(path, NULL);
+    assert_ok(m != NULL);
+    lm_info info = lm_model_info(m);
+    assert_string_equal(info.model_type, "qwen3");
+    assert_true(info.parameters == 15736192 && info.has_chat_template && info.precision == LM_PRECISION_INT8);
+    assert_true(lm_is_eos(m, lm_token_id(m, "<|im_end|>")) && lm_is_eos(m, lm_token_id(m, "<|endoftext|>")));
+    lm_session *s = lm_session_new(m);
+    int *ids;
+    size_t n, len;
+    assert_ok(lm_tokenize(m, prompt, strlen(prompt), true, &ids, &n) == 0);
+    record r = {0};
+    lm_generate_options o = plain(40);
+    o.sampling.temp = 0.7f;
+    o.sampling.seeded = true;
+    assert_ok(lm_generate(s, ids, n, &o, note, &r, NULL) == 0);
+    char *text = lm_detokenize(m, r.ids, r.count, false, &len);
+    assert_ok(text != NULL);
+    assert_int_equal(len, r.len);
+    assert_memory_equal(text, r.text, len);
+    lm_release(text);
+    lm_release(ids);
+    text = lm_template(m, "[{\"role\":\"user\",\"content\":\"Hi\"}]", NULL);
+    assert_ok(text != NULL);
+    assert_string_equal(text, "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
+    lm_release(text);
+    assert_null(lm_template(m, "{}", NULL));
+    assert_error("must be a JSON list");
+    lm_session_free(s);
+    lm_free(m);
+}
+
+/* Loads and generates with the k-th allocation failing, for every k until none fails. */
+static void any_allocation_may_fail(void **state)
+{
+    (void)state;
+    char path[300];
+    snprintf(path, sizeof path, "%s/golden/qwen3_tied", TEST_DATA);
+    lm_load_options options = {.no_tokenizer = true};
+    lm_generate_options o = plain(2);
+    size_t failures = 0;
+    for (size_t k = 1;; k += k < 400 ? 1 : 17) {
+        mem_fail_at(k);
+        lm_model *m = lm_load(path, &options);
+        lm_session *s = m ? lm_session_new(m) : NULL;
+        int rc = s ? lm_generate(s, PROMPT, N_PROMPT, &o, NULL, NULL, NULL) : -1;
+        bool fired = mem_fail_fired();
+        mem_fail_at(0);
+        if (fired && rc) {
+            const char *text = lm_error();
+            if (!strstr(text, "memory"))
+                fail_msg("allocation %zu: \"%s\"", k, text);
+            failures++;
+            if (s) { /* the session is usable again */
+                assert_int_equal(lm_session_trim(s, 0), 0);
+                assert_ok(lm_generate(s, PROMPT, N_PROMPT, &o, NULL, NULL, NULL) == 0);
+            }
+        }
+        lm_session_free(s);
+        lm_free(m);
+        if (!fired) {
+            assert_ok(rc == 0);
+            break;
+        }
+    }
+    assert_true(failures > 50);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sessions_go_on),    cmocka_unit_test(ends_for_a_reason),
+        cmocka_unit_test(refuses_bad_input), cmocka_unit_test(seeds_repeat),
+        cmocka_unit_test(streams_text),      cmocka_unit_test(any_allocation_may_fail),
+    };
+    return RUN_TESTS("generate", tests, lm_shutdown);
+}
