@@ -2,11 +2,13 @@
 . "$(dirname -- "$0")/lib"
 have_story || { skip chat "no weights in $STORY" && finish; }
 
-# talk [OPTIONS] <LINES: the conversation's outputs, as `mica` leaves them.
+# LINES | talk [OPTIONS]: the conversation's outputs are in $tmp/out and $tmp/err; exited CODE asks how it ended.
 talk() {
     code=0
     "$MICA" chat --model "$STORY" -m 20 "$@" >"$tmp/out" 2>"$tmp/err" || code=$?
+    echo "$code" >"$tmp/code"
 }
+exited() { [ "$(cat "$tmp/code")" = "$1" ]; }
 figures='^[0-9]+ tokens · [0-9.]+ tok/s · prompt [0-9.]+ tok/s · peak [0-9.]+ GB$'
 answers() { grep -cE "$figures" "$tmp/out"; }
 # answer N: the text of answer N.
@@ -15,7 +17,7 @@ answer() {
 }
 
 printf 'Hello!\nGo on.\n' | talk
-check exit_code [ "$code" = 0 ]
+check exit_code exited 0
 check two_answers [ "$(answers)" = 2 ]
 check no_prompts sh -c '! grep -q ">>>" "$1"' sh "$tmp/out"
 check quiet [ ! -s "$tmp/err" ]
@@ -44,7 +46,8 @@ check quit [ "$(answers)" = 1 ]
 printf 'h\n/help\n' | talk
 check help [ "$(grep -c '^Commands:' "$tmp/out")" = 2 ]
 printf '\n   \n' | talk
-check empty_lines [ "$(answers)" = 0 -a "$code" = 0 ]
+check empty_lines exited 0
+check empty_lines_answer [ "$(answers)" = 0 ]
 printf 'Hello!' | talk
 check no_last_newline [ "$(answers)" = 1 ]
 printf '/system You are a bear.\nHello!\n/stats\n' | talk
@@ -58,8 +61,10 @@ check same_seed [ "$(sed '$d' "$tmp/a" | grep -v ' tok/s ')" = "$(sed '$d' "$tmp
 
 # A bad line is said and does not end the conversation; the exit code tells.
 printf '/nonsense\nHello!\n' | talk
-check unknown_command [ "$code" = 1 -a "$(wc -l <"$tmp/err")" = 1 -a "$(answers)" = 1 ]
+check unknown_command exited 1
+check unknown_command_goes_on [ "$(wc -l <"$tmp/err")" = 1 -a "$(answers)" = 1 ]
 printf 'caf\351\nHello!\n' | talk
-check invalid_utf8 [ "$code" = 1 -a "$(wc -l <"$tmp/err")" = 1 -a "$(answers)" = 1 ]
+check invalid_utf8 exited 1
+check invalid_utf8_goes_on [ "$(wc -l <"$tmp/err")" = 1 -a "$(answers)" = 1 ]
 check invalid_utf8_named says 'not valid UTF-8' err
 finish
