@@ -217,7 +217,7 @@ static int check_tiling(const parse *p)
     return 0;
 }
 
-static int read_header(parse *p, const file_map *map)
+static int read_header(parse *p, const buffer *map)
 {
     if (map->size < 8)
         return error_set("%s: %zu bytes are too short for a safetensors file", p->path, map->size);
@@ -254,23 +254,26 @@ static void unmap(void *owner)
     mem_free(map);
 }
 
+int safetensors_from_buffer(safetensors *s, const char *name, buffer *b)
+{
+    *s = (safetensors){.file = b, .path = mem_strdup(name)};
+    parse p = {.s = s, .path = name};
+    if (s->path && read_header(&p, b) == 0)
+        return 0;
+    safetensors_close(s);
+    return -1;
+}
+
 int safetensors_open(safetensors *s, const char *path)
 {
     *s = (safetensors){0};
-    s->path = mem_strdup(path);
     file_map *map = mem_alloc(1, sizeof *map);
-    if (!s->path || !map || file_map_open(map, path)) {
+    if (!map || file_map_open(map, path)) {
         mem_free(map);
-        safetensors_close(s);
         return -1;
     }
-    parse p = {.s = s, .path = path};
-    s->file = buffer_wrap(map->data, map->size, unmap, map);
-    if (!s->file || read_header(&p, map)) {
-        safetensors_close(s);
-        return -1;
-    }
-    return 0;
+    buffer *b = buffer_wrap(map->data, map->size, unmap, map);
+    return b ? safetensors_from_buffer(s, path, b) : -1;
 }
 
 void safetensors_close(safetensors *s)

@@ -34,6 +34,9 @@ typedef struct safetensors {
  * do not overflow and agree with the bytes, ranges inside the file without overlap or gap. 0, or -1 with one
  * line that names the path; s is then empty. */
 int safetensors_open(safetensors *s, const char *path);
+/* The same for a file's bytes in memory; takes over the reference to b, also on failure. `name` is for
+ * messages. */
+int safetensors_from_buffer(safetensors *s, const char *name, buffer *b);
 /* Arrays made from the file stay valid: the mapping goes with the last of them. */
 void safetensors_close(safetensors *s);
 /* NULL if there is none of that name. */

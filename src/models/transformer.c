@@ -11,6 +11,8 @@
 #include <math.h>
 #include <string.h>
 
+enum { MAX_LAYERS = 4096 };
+
 int transformer_configure(transformer *m, const cfg *c, bool tied, arch_info *info)
 {
     m->n_layers = cfg_size(c, "num_hidden_layers", CFG_REQUIRED);
@@ -24,6 +26,8 @@ int transformer_configure(transformer *m, const cfg *c, bool tied, arch_info *in
     m->tied = cfg_bool(c, "tie_word_embeddings", tied);
     m->scale = 1 / sqrtf((float)m->head_dim);
     m->activation = nn_activation_from(c, "hidden_act");
+    if (m->n_layers > MAX_LAYERS)
+        cfg_error(c, "num_hidden_layers", "is too large");
     if (m->heads % m->kv_heads)
         cfg_error(c, "num_key_value_heads", "must divide num_attention_heads");
     if ((long long)m->heads * m->head_dim > 1 << 24)
