@@ -35,7 +35,8 @@ static json_t *read_json(const char *dir, const char *name)
     json_t *j = NULL;
     json_error_t e;
     if (path && file_exists(path) && file_read(path, file_limit, &data, &n) == 0) {
-        j = json_loadb(data, n, 0, &e);
+        /* Only texts are wanted; "model_max_length" is often a number beyond 64 bits. */
+        j = json_loadb(data, n, JSON_DECODE_INT_AS_REAL, &e);
         if (!j)
             error_set("%s: line %d: %s", path, e.line, e.text);
         else if (!json_is_object(j))

@@ -296,7 +296,7 @@ void j_charge(jctx *c, size_t work);
 void j_enter(jctx *c);
 void j_leave(jctx *c);
 
-/* --- jinja_value.c: making and comparing --- */
+/* --- jinja_value.c: making --- */
 
 jval j_undef(jctx *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 jval j_bool(bool b);
@@ -328,6 +328,8 @@ jval j_from_json(jctx *c, const json_t *j);
 
 /* Python's sorted(): stable: reorders v by the keys that go with it. */
 void j_sort(jctx *c, jval *v, const jval *keys, size_t n, bool reverse);
+
+/* --- jinja_compare.c: asking --- */
 
 bool j_truth(jctx *c, jval v);
 bool j_equal(jctx *c, jval a, jval b);
@@ -441,7 +443,7 @@ bool j_attr_real(jctx *c, jval v, const jstr *name, jval *out);
 jval j_item(jctx *c, jval v, jval key);
 jval j_slice(jctx *c, jval v, jval from, jval to, jval step);
 
-/* --- jinja_format.c --- */
+/* --- jinja_percent.c, jinja_strformat.c --- */
 
 jval j_percent(jctx *c, jval format, jval args);
 jval j_str_format(jctx *c, jval format, const jargs *a);

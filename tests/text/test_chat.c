@@ -77,6 +77,7 @@ static void variables_are_those_of_transformers(void **state)
         "{{ add_generation_prompt }}|{{ messages[0].content }}|{{ x }}|{{ strftime_now('%Y') }}\","
         "\"bos_token\": {\"content\": \"<s>\", \"special\": true}, \"eos_token\": \"</s>\", \"pad_token\": "
         "null,"
+        "\"model_max_length\": 1000000000000000019884624838656,"
         "\"additional_special_tokens\": [\"<a>\", {\"content\": \"<b>\"}],"
         "\"extra_special_tokens\": {\"image_token\": \"<img>\"}}");
     write_file("special_tokens_map.json",

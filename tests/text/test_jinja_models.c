@@ -35,7 +35,7 @@ static const char *python(void)
 static json_t *load(const char *name)
 {
     char *path = file_join(folder, name);
-    json_t *j = json_load_file(path, 0, NULL);
+    json_t *j = json_load_file(path, JSON_DECODE_INT_AS_REAL, NULL);
     mem_free(path);
     return j;
 }
