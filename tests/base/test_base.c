@@ -5,6 +5,7 @@
 #include "base/strbuf.h"
 #include "base/utf8.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 static void errors_keep_the_first(void **state)
