@@ -3,10 +3,11 @@
  * Order, as in mlx-lm: penalties -> log-probabilities -> (temp 0: the largest) top_p, min_p, xtc, top_k, each
  * on what the one before left, without renormalising -> a draw from softmax(logprobs / temp).
  *
- * Nothing sorts the vocabulary. A filter that needs an order gathers the tokens above a bound that is lowered
- * until they are enough, and sorts those; what it keeps is exactly what the full sort would keep. The draw
- * adds Gumbel noise to every token and takes the largest: noise is at most GUMBEL_MAX, so only tokens within
- * that reach of the best sum so far have theirs computed, from their own place in the threefry sequence. */
+ * Nothing sorts the vocabulary. A filter that needs an order counts the tokens into buckets by their distance
+ * from the largest and sorts the one bucket where its bound falls; what it keeps is exactly what the full
+ * sort would keep. The draw adds Gumbel noise to every token and takes the largest: noise is at most
+ * GUMBEL_MAX, so only tokens within that reach of the best sum so far have theirs computed, from their own
+ * place in the threefry sequence. */
 #include "llm/sample.h"
 
 #include "base/error.h"
@@ -15,6 +16,7 @@
 #include "kernels/threefry.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -109,36 +111,80 @@ void sampler_penalize(sampler *s, float *logits, const int *history, size_t n)
     }
 }
 
-int sampler_normalize(const sampler *s, float *logits, int *best)
+/* Sums and maxima go over this many lanes, so that the compiler can use vectors and additions do not wait for
+ * each other. */
+enum { LANES = 16 };
+
+/* The largest logit; *finite tells whether there is no NaN and no infinity. */
+static float top_of(const float *x, size_t n, bool *finite)
 {
-    size_t n = (size_t)s->vocab;
-    float top = -INFINITY, bad = 0;
-    for (size_t i = 0; i < n; i++) {
-        top = logits[i] > top ? logits[i] : top;
-        bad += logits[i] * 0; /* NaN for NaN and infinities */
+    float top[LANES], bad[LANES];
+    for (int k = 0; k < LANES; k++) {
+        top[k] = -INFINITY;
+        bad[k] = 0;
     }
-    if (bad != 0) /* -inf alone is fine: a processor may forbid tokens */
-        for (size_t i = 0; i < n; i++)
-            if (isnan(logits[i]) || logits[i] == INFINITY)
-                return error_set(
-                    "the model gave %s as logit of token %zu; its weights are damaged or overflowed",
-                    isnan(logits[i]) ? "NaN" : "infinity", i);
+    size_t whole = n - n % LANES;
+    for (size_t i = 0; i < whole; i += LANES)
+        for (int k = 0; k < LANES; k++) {
+            top[k] = x[i + (size_t)k] > top[k] ? x[i + (size_t)k] : top[k];
+            bad[k] += x[i + (size_t)k] * 0; /* NaN for NaN and infinities */
+        }
+    for (size_t i = whole; i < n; i++) {
+        top[0] = x[i] > top[0] ? x[i] : top[0];
+        bad[0] += x[i] * 0;
+    }
+    for (int k = 1; k < LANES; k++) {
+        top[0] = top[k] > top[0] ? top[k] : top[0];
+        bad[0] += bad[k];
+    }
+    *finite = bad[0] == 0;
+    return top[0];
+}
+
+/* log(sum(exp(x))), given the largest. */
+static float log_sum_exp(const float *x, size_t n, float top)
+{
+    double sum = 0;
+    size_t i = 0;
+    while (i + LANES <= n) {
+        float lanes[LANES] = {0};
+        for (size_t end = i + 256 * LANES; i + LANES <= n && i < end; i += LANES)
+            for (int k = 0; k < LANES; k++)
+                lanes[k] += m_exp_f32(x[i + (size_t)k] - top);
+        for (int k = 0; k < LANES; k++)
+            sum += (double)lanes[k];
+    }
+    for (; i < n; i++)
+        sum += (double)m_exp_f32(x[i] - top);
+    return top + (float)log(sum);
+}
+
+/* The first of the largest logits and log(sum(exp)) of all. -1 for NaN and +inf; -inf is fine: a forbidden
+ * token. */
+static int measure(const float *logits, size_t n, int *best, float *lse)
+{
+    bool finite;
+    float top = top_of(logits, n, &finite);
+    for (size_t i = 0; !finite && i < n; i++)
+        if (isnan(logits[i]) || logits[i] == INFINITY)
+            return error_set("the model gave %s as logit of token %zu; its weights are damaged or overflowed",
+                             isnan(logits[i]) ? "NaN" : "infinity", i);
     if (top == -INFINITY)
         return error_set("every token is forbidden: there is nothing to choose from");
-    double sum = 0;
-    for (size_t i = 0; i < n;) {
-        float part = 0;
-        for (size_t end = i + 4096 < n ? i + 4096 : n; i < end; i++)
-            part += m_exp_f32(logits[i] - top);
-        sum += (double)part;
-    }
-    float lse = top + (float)log(sum);
-    *best = -1;
-    for (size_t i = 0; i < n; i++) {
-        if (*best < 0 && logits[i] == top)
-            *best = (int)i;
+    *best = 0;
+    while (logits[*best] != top)
+        ++*best;
+    *lse = log_sum_exp(logits, n, top);
+    return 0;
+}
+
+int sampler_normalize(const sampler *s, float *logits, int *best)
+{
+    float lse;
+    if (measure(logits, (size_t)s->vocab, best, &lse))
+        return -1;
+    for (int i = 0; i < s->vocab; i++)
         logits[i] -= lse;
-    }
     return 0;
 }
 
@@ -153,18 +199,6 @@ static int descending(const void *a, const void *b)
     return (x->id < y->id) - (x->id > y->id);
 }
 
-/* All tokens with lp >= bound that were not removed, sorted. */
-static size_t gather(sampler *s, const float *lp, float bound)
-{
-    size_t count = 0;
-    bound = bound > -INFINITY ? bound : -3.4e38f;
-    for (int i = 0; i < s->vocab; i++)
-        if (lp[i] >= bound)
-            s->candidates[count++] = (sample_candidate){lp[i], i};
-    qsort(s->candidates, count, sizeof *s->candidates, descending);
-    return count;
-}
-
 static float largest(const sampler *s, const float *lp)
 {
     float top = lp[0];
@@ -173,57 +207,83 @@ static float largest(const sampler *s, const float *lp)
     return top;
 }
 
-/* Removes all but the first `keep` candidates. */
-static void keep_first(const sampler *s, float *lp, size_t keep)
+enum { BUCKETS = 1024 };
+
+/* Tokens are told apart by how far they are below the largest, in steps of 1/32 nat. */
+static int bucket_of(float top, float lp)
 {
-    for (int i = 0; i < s->vocab; i++)
-        lp[i] = -INFINITY;
-    for (size_t i = 0; i < keep; i++)
-        lp[s->candidates[i].id] = s->candidates[i].logprob;
+    float at = (top - lp) * 32;
+    return at < BUCKETS - 1 ? (int)at : BUCKETS - 1;
 }
 
-/* The bounds to try, below the largest log-probability. */
-static const float REACH[] = {3, 6, 12, 24, INFINITY};
-enum { REACHES = sizeof REACH / sizeof *REACH };
+/* The bucket in which the sum of probabilities reaches `mass` or the number of tokens `count`, and both sums
+ * above it; -1 if they never do. */
+static int crossing(const sampler *s, const float *lp, float top, double mass, size_t count, double *sum,
+                    size_t *n)
+{
+    double sums[BUCKETS] = {0};
+    size_t counts[BUCKETS] = {0};
+    for (int i = 0; i < s->vocab; i++) {
+        if (lp[i] == -INFINITY)
+            continue;
+        int b = bucket_of(top, lp[i]);
+        counts[b]++;
+        sums[b] += isinf(mass) ? 0 : (double)m_exp_f32(lp[i]);
+    }
+    *sum = 0;
+    *n = 0;
+    for (int b = 0; b < BUCKETS; b++) {
+        if (*sum + sums[b] >= mass || *n + counts[b] >= count)
+            return b;
+        *sum += sums[b];
+        *n += counts[b];
+    }
+    return -1;
+}
+
+/* Keeps the most probable tokens until their probabilities sum to `mass` or there are `count`, the one that
+ * gets there included. Only the bucket where that happens is sorted. */
+static void keep_top(sampler *s, float *lp, double mass, size_t count)
+{
+    double sum;
+    size_t n, members = 0;
+    float top = largest(s, lp);
+    int last = crossing(s, lp, top, mass, count, &sum, &n);
+    if (last < 0)
+        return;
+    for (int i = 0; i < s->vocab; i++) {
+        int b = lp[i] > -INFINITY ? bucket_of(top, lp[i]) : BUCKETS;
+        if (b < last)
+            continue;
+        if (b == last)
+            s->candidates[members++] = (sample_candidate){lp[i], i};
+        lp[i] = -INFINITY;
+    }
+    qsort(s->candidates, members, sizeof *s->candidates, descending);
+    for (size_t i = 0; i < members && sum < mass && n < count; i++, n++) {
+        lp[s->candidates[i].id] = s->candidates[i].logprob;
+        sum += isinf(mass) ? 0 : (double)m_exp_f32(s->candidates[i].logprob);
+    }
+}
 
 /* Sorted ascending, a token stays if the sum up to and with it exceeds 1 - p: that is, if those above it sum
  * to less than p. */
-static void top_p(sampler *s, float *lp)
-{
-    float top = largest(s, lp);
-    double p = s->options.top_p;
-    for (int r = 0; r < REACHES; r++) {
-        size_t n = gather(s, lp, top - REACH[r]), keep = 0;
-        double above = 0;
-        for (; keep < n && above < p; keep++)
-            above += exp((double)s->candidates[keep].logprob);
-        if (above >= p || r + 1 == REACHES) {
-            keep_first(s, lp, keep);
-            return;
-        }
-    }
-}
+static void top_p(sampler *s, float *lp) { keep_top(s, lp, (double)s->options.top_p, SIZE_MAX); }
 
-/* Gathers at least k tokens, if there are as many. */
-static size_t gather_top(sampler *s, const float *lp, size_t k)
-{
-    float top = largest(s, lp);
-    for (int r = 0;; r++) {
-        size_t n = gather(s, lp, top - REACH[r]);
-        if (n >= k || r + 1 == REACHES)
-            return n;
-    }
-}
+static void top_k(sampler *s, float *lp) { keep_top(s, lp, (double)INFINITY, (size_t)s->options.top_k); }
 
 static void min_p(sampler *s, float *lp)
 {
     float bound = largest(s, lp) + logf(s->options.min_p);
-    size_t need = (size_t)s->options.min_tokens_to_keep, n = gather(s, lp, bound), keep = n;
-    if (keep < need) {
-        n = gather_top(s, lp, need);
-        keep = n < need ? n : need;
+    int count = 0;
+    for (int i = 0; i < s->vocab; i++)
+        count += lp[i] >= bound;
+    if (count < s->options.min_tokens_to_keep) {
+        keep_top(s, lp, (double)INFINITY, (size_t)s->options.min_tokens_to_keep);
+        return;
     }
-    keep_first(s, lp, keep);
+    for (int i = 0; i < s->vocab; i++)
+        lp[i] = lp[i] >= bound ? lp[i] : -INFINITY;
 }
 
 static bool is_special(const sampler *s, int id)
@@ -249,12 +309,6 @@ static void xtc(sampler *s, float *lp)
     for (int i = 0; i < s->vocab; i++)
         if (lp[i] > least && !is_special(s, i))
             lp[i] = -INFINITY;
-}
-
-static void top_k(sampler *s, float *lp)
-{
-    size_t k = (size_t)s->options.top_k, n = gather_top(s, lp, k);
-    keep_first(s, lp, n < k ? n : k);
 }
 
 void sampler_filter(sampler *s, float *lp)
@@ -301,7 +355,7 @@ static float gumbel(const uint32_t key[2], size_t n, size_t i)
     size_t pairs = n / 2 + n % 2, first = i < pairs ? i : i - pairs, second = pairs + first;
     uint32_t h[2];
     threefry_hash(key, (uint32_t)first, second < n ? (uint32_t)second : 0, h);
-    return -logf(-logf(uniform_of(h[i >= pairs])));
+    return -m_log_f32(-m_log_f32(uniform_of(h[i >= pairs])));
 }
 
 int sampler_categorical(sampler *s, const float *lp)
@@ -328,13 +382,16 @@ int sampler_categorical(sampler *s, const float *lp)
 
 int sampler_draw(sampler *s, float *logits, const int *history, size_t n, int *id, float *logprob)
 {
+    float lse;
     sampler_penalize(s, logits, history, n);
-    if (sampler_normalize(s, logits, id))
-        return -1;
     if (s->options.temp == 0) {
-        *logprob = logits[*id];
+        if (measure(logits, (size_t)s->vocab, id, &lse))
+            return -1;
+        *logprob = logits[*id] - lse;
         return 0;
     }
+    if (sampler_normalize(s, logits, id))
+        return -1;
     sampler_filter(s, logits);
     *id = sampler_categorical(s, logits);
     *logprob = logits[*id];
