@@ -138,7 +138,7 @@ typedef struct lm_generate_options {
     }
 
 typedef struct lm_token {
-    int id;
+    int id;           /* -1 on a last call that only says "cancelled" */
     const char *text; /* whole characters that this token completed; may be empty */
     size_t len;
     float logprob;
@@ -159,16 +159,19 @@ typedef int (*lm_token_fn)(void *user, const lm_token *token);
 /* An empty KV cache for one sequence. */
 LM_API lm_session *lm_session_new(const lm_model *model);
 LM_API void lm_session_free(lm_session *session);
-/* Tokens that the cache holds. */
+/* Tokens of the session: what was fed and, after a generation, the last token drawn, which the next step
+ * feeds. */
 LM_API size_t lm_session_length(const lm_session *session);
 /* Forgets all but the first n tokens. */
 LM_API int lm_session_trim(lm_session *session, size_t n);
-/* The ids that the cache holds, lm_session_length of them. */
+/* Their ids; valid until the session changes. */
 LM_API const int *lm_session_tokens(const lm_session *session);
 
 /* Appends the prompt's tokens to the session, then generates; fn gets every token (the end token last, with
- * empty text). The session keeps what was generated, so a chat goes on by passing only what is new. options
- * may be NULL. user is passed to fn and to the callbacks of options. 0, or -1. */
+ * empty text, but for characters that were held back). The session keeps what was generated, so a chat goes
+ * on by passing only what is new; n may then be 0. options, fn and stats may be NULL. user is passed to fn
+ * and to the callbacks of options. Penalties see the whole session. 0, or -1: after a failed step the session
+ * is empty. */
 LM_API int lm_generate(lm_session *session, const int *prompt, size_t n, const lm_generate_options *options,
                        lm_token_fn fn, void *user, lm_stats *stats);
 
