@@ -212,6 +212,31 @@ static void failure_leaves_nothing(void **state)
     assert_int_equal(count_files(dir), before);
 }
 
+static void any_allocation_may_fail(void **state)
+{
+    (void)state;
+    size_t before = count_files(dir), failures = 0;
+    lm_convert_options o = {.quantize = true, .max_shard = 50000};
+    for (size_t k = 1;; k += k < 100 ? 1 : 23) {
+        mem_fail_at(k);
+        int rc = lm_convert(golden("llama"), in_dir("oom"), &o, NULL);
+        bool fired = mem_fail_fired();
+        mem_fail_at(0);
+        if (rc == 0 && !fired)
+            break;
+        if (rc == 0) { /* a failure that nobody needed to hear of */
+            char command[400];
+            snprintf(command, sizeof command, "rm -r %s", in_dir("oom"));
+            assert_int_equal(system(command), 0);
+            continue;
+        }
+        assert_error("memory");
+        assert_int_equal(count_files(dir), before);
+        failures++;
+    }
+    assert_true(failures > 50);
+}
+
 static void writes_json_as_python_does(void **state)
 {
     (void)state;
@@ -233,9 +258,9 @@ static void writes_json_as_python_does(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(quantizes_bit_for_bit),      cmocka_unit_test(dequantizes),
-        cmocka_unit_test(casts_and_shards),           cmocka_unit_test(failure_leaves_nothing),
-        cmocka_unit_test(writes_json_as_python_does),
+        cmocka_unit_test(quantizes_bit_for_bit),  cmocka_unit_test(dequantizes),
+        cmocka_unit_test(casts_and_shards),       cmocka_unit_test(any_allocation_may_fail),
+        cmocka_unit_test(failure_leaves_nothing), cmocka_unit_test(writes_json_as_python_does),
     };
     if (!mkdtemp(dir))
         return 1;

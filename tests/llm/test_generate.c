@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "mica.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 static lm_model *tiny(const char *kv_dtype)
@@ -214,6 +215,43 @@ static void seeds_repeat(void **state)
     lm_free(m);
 }
 
+typedef struct job {
+    const lm_model *model;
+    record r;
+    int rc;
+} job;
+
+static void *run_job(void *arg)
+{
+    job *j = arg;
+    lm_generate_options o = plain(30);
+    lm_session *s = lm_session_new(j->model);
+    j->rc = s ? lm_generate(s, PROMPT, N_PROMPT, &o, note, &j->r, NULL) : -1;
+    lm_session_free(s);
+    return NULL;
+}
+
+/* Sessions of one model on several threads at once. */
+static void threads_share_a_model(void **state)
+{
+    (void)state;
+    enum { THREADS = 3 };
+    static job jobs[THREADS];
+    pthread_t threads[THREADS];
+    lm_model *m = tiny(NULL);
+    for (int i = 0; i < THREADS; i++) {
+        jobs[i] = (job){.model = m, .rc = -1};
+        assert_int_equal(pthread_create(&threads[i], NULL, run_job, &jobs[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(jobs[i].rc, 0);
+        assert_memory_equal(jobs[i].r.ids, jobs[0].r.ids, 30 * sizeof(int));
+    }
+    lm_free(m);
+}
+
 /* The demo model: text in, text out. */
 static void streams_text(void **state)
 {
@@ -291,9 +329,13 @@ static void any_allocation_may_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sessions_go_on),    cmocka_unit_test(ends_for_a_reason),
-        cmocka_unit_test(refuses_bad_input), cmocka_unit_test(seeds_repeat),
-        cmocka_unit_test(streams_text),      cmocka_unit_test(any_allocation_may_fail),
+        cmocka_unit_test(sessions_go_on),
+        cmocka_unit_test(ends_for_a_reason),
+        cmocka_unit_test(refuses_bad_input),
+        cmocka_unit_test(seeds_repeat),
+        cmocka_unit_test(streams_text),
+        cmocka_unit_test(threads_share_a_model),
+        cmocka_unit_test(any_allocation_may_fail),
     };
     return RUN_TESTS("generate", tests, lm_shutdown);
 }
