@@ -54,7 +54,8 @@ typedef struct figures {
 typedef struct report {
     lm_info info;
     figures mean, *trials;
-    double bandwidth;  /* bytes/s */
+    double bandwidth;  /* bytes/s: the best of before and after the trials */
+    double spread;     /* the lesser of the two over the better: well below 1 on a busy machine */
     double read_bytes; /* by a decode step in the middle of a trial: weights and KV cache */
     double fraction;   /* of the bandwidth; 0 without decode steps */
     int threads;
@@ -190,6 +191,7 @@ static int measure(const benchmark_options *o, lm_precision precision, report *r
     rep->trials = mem_calloc((size_t)o->trials, sizeof *rep->trials);
     r.prompt = mem_alloc((size_t)o->prompt_tokens, sizeof(int));
     int status = -1;
+    double before = lm_measure_bandwidth(rep->threads);
     if (rep->trials && r.prompt) {
         fill_random(r.prompt, (size_t)o->prompt_tokens, rep->info.vocab_size);
         status = run_trials(&r, rep);
@@ -201,11 +203,16 @@ static int measure(const benchmark_options *o, lm_precision precision, report *r
         return -1;
     double held = (double)o->prompt_tokens + 0.5 * (double)o->generation_tokens;
     rep->read_bytes = (double)rep->info.bytes_per_token + held * (double)rep->info.kv_bytes_per_token;
-    rep->bandwidth = lm_measure_bandwidth(rep->threads);
+    double after = lm_measure_bandwidth(rep->threads);
+    rep->bandwidth = before > after ? before : after;
+    rep->spread = rep->bandwidth > 0 ? (before < after ? before : after) / rep->bandwidth : 0;
     if (rep->bandwidth > 0)
         rep->fraction = rep->read_bytes * rep->mean.decode_tps / rep->bandwidth;
     return 0;
 }
+
+/* Did something else use the machine? Then no figure can be trusted. */
+static bool disturbed(const report *rep) { return rep->spread < 0.85 || rep->fraction > 1.02; }
 
 /* --- printing --- */
 
@@ -213,11 +220,18 @@ static int print_report(const report *rep)
 {
     if (print_trial("Averages:", &rep->mean, &rep->info))
         return -1;
-    return cli_printf(
-        "Bandwidth: %.2f GB/s measured (read only, %d thread%s); a decode step reads %.3f MB; decode reached "
-        "%.1f%% of the bandwidth\n",
-        rep->bandwidth * 1e-9, rep->threads, rep->threads == 1 ? "" : "s", rep->read_bytes * 1e-6,
-        rep->fraction * 100);
+    if (cli_printf("Bandwidth: %.2f GB/s measured (read only, %d thread%s); a decode step reads %.3f MB; "
+                   "decode reached "
+                   "%.1f%% of the bandwidth\n",
+                   rep->bandwidth * 1e-9, rep->threads, rep->threads == 1 ? "" : "s", rep->read_bytes * 1e-6,
+                   rep->fraction * 100))
+        return -1;
+    if (disturbed(rep))
+        return cli_printf(
+            "Warning: the machine is busy with other things (its bandwidth varied to %.0f%%): do not trust "
+            "these figures\n",
+            rep->spread * 100);
+    return 0;
 }
 
 static json_t *figures_json(const figures *f)
@@ -232,14 +246,15 @@ static json_t *report_json(const benchmark_options *o, const report *rep)
     json_t *all = figures_json(&rep->mean), *trials = json_array();
     for (int i = 0; i < o->trials; i++)
         json_array_append_new(trials, figures_json(&rep->trials[i]));
-    json_t *more = json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:f, s:I, s:I, s:f, s:f, s:f, s:f, s:o}",
-                             "model", o->m.path, "precision", precision_names[rep->info.precision], "isa",
-                             lm_isa(), "threads", rep->threads, "prompt_tokens", o->prompt_tokens,
-                             "generation_tokens", o->generation_tokens, "num_trials", o->trials, "load_s",
-                             rep->info.load_seconds, "bytes_per_token", (json_int_t)rep->info.bytes_per_token,
-                             "kv_bytes_per_token", (json_int_t)rep->info.kv_bytes_per_token, "decode_tps",
-                             rep->mean.decode_tps, "read_bytes_per_step", rep->read_bytes, "bandwidth_gb_s",
-                             rep->bandwidth * 1e-9, "bandwidth_fraction", rep->fraction, "trials", trials);
+    json_t *more =
+        json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:f, s:I, s:I, s:f, s:f, s:f, s:f, s:b, s:o}", "model",
+                  o->m.path, "precision", precision_names[rep->info.precision], "isa", lm_isa(), "threads",
+                  rep->threads, "prompt_tokens", o->prompt_tokens, "generation_tokens", o->generation_tokens,
+                  "num_trials", o->trials, "load_s", rep->info.load_seconds, "bytes_per_token",
+                  (json_int_t)rep->info.bytes_per_token, "kv_bytes_per_token",
+                  (json_int_t)rep->info.kv_bytes_per_token, "decode_tps", rep->mean.decode_tps,
+                  "read_bytes_per_step", rep->read_bytes, "bandwidth_gb_s", rep->bandwidth * 1e-9,
+                  "bandwidth_fraction", rep->fraction, "disturbed", (int)disturbed(rep), "trials", trials);
     if (!more || json_object_update(all, more)) {
         json_decref(all);
         all = NULL;
