@@ -1,13 +1,19 @@
 # Tests, benchmarks and fuzz targets: one program a file. Included by CMakeLists.txt.
 
-# How a test starts the command: itself, or through the emulator of a cross build.
-set(MICA_PROGRAM ${CMAKE_BINARY_DIR}/mica)
+# Where tests find the programs: the build folder, or in a cross build a folder of scripts that start the emulator.
+set(PROGRAMS ${CMAKE_BINARY_DIR})
 if(CMAKE_CROSSCOMPILING_EMULATOR)
-  set(MICA_PROGRAM ${CMAKE_BINARY_DIR}/mica-emulated)
-  string(REPLACE ";" "' '" emulator "${CMAKE_CROSSCOMPILING_EMULATOR}")
-  file(WRITE ${MICA_PROGRAM} "#!/bin/sh\nexec '${emulator}' '${CMAKE_BINARY_DIR}/mica' \"$@\"\n")
-  file(CHMOD ${MICA_PROGRAM} PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
+  set(PROGRAMS ${CMAKE_BINARY_DIR}/emulated)
 endif()
+function(emulated name)
+  if(CMAKE_CROSSCOMPILING_EMULATOR)
+    string(REPLACE ";" "' '" emulator "${CMAKE_CROSSCOMPILING_EMULATOR}")
+    # -0: the program sees the name that it was started under
+    file(WRITE ${PROGRAMS}/${name} "#!/bin/sh\nexec '${emulator}' -0 \"$0\" '${CMAKE_BINARY_DIR}/${name}' \"$@\"\n")
+    file(CHMOD ${PROGRAMS}/${name} PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
+  endif()
+endfunction()
+emulated(mica)
 
 # tests/<folder>/test_<x>.c -> program test_<folder>_<x>, test <folder>_<x>
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
@@ -20,7 +26,7 @@ foreach(file ${TESTS})
   add_executable(test_${program} ${file})
   target_include_directories(test_${program} PRIVATE tests)
   target_compile_definitions(test_${program} PRIVATE TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data"
-                             SOURCE_DIR="${CMAKE_SOURCE_DIR}" MICA_COMMAND="${MICA_PROGRAM}")
+                             SOURCE_DIR="${CMAKE_SOURCE_DIR}" MICA_COMMAND="${PROGRAMS}/mica")
   target_link_libraries(test_${program} PRIVATE mica_static PkgConfig::CMOCKA)
   add_test(NAME ${program} COMMAND test_${program})
   set_tests_properties(${program} PROPERTIES TIMEOUT 600)
@@ -32,7 +38,7 @@ foreach(file ${SCRIPTS})
   get_filename_component(name ${file} NAME_WE)
   add_test(NAME e2e_${name} COMMAND sh ${file})
   set_tests_properties(e2e_${name} PROPERTIES TIMEOUT 600 WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
-                       ENVIRONMENT "MICA=${MICA_PROGRAM};BUILD=${CMAKE_BINARY_DIR}")
+                       ENVIRONMENT "MICA=${PROGRAMS}/mica;BUILD=${PROGRAMS}")
 endforeach()
 
 # bench/bench_<x>.c -> program bench_<x> (bench_make_<x>: a tool that writes what a benchmark reads)
@@ -42,6 +48,7 @@ foreach(file ${BENCHES})
   add_executable(${name} ${file})
   target_compile_definitions(${name} PRIVATE SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   target_link_libraries(${name} PRIVATE mica_static)
+  emulated(${name})
 endforeach()
 
 # fuzz/fuzz_<x>.c -> program fuzz_<x>: under libFuzzer, or replaying the seeds of fuzz/corpus/<x> as a test
