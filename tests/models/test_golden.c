@@ -9,7 +9,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const char *const MODELS[] = {"llama", "llama3_rope", "mistral", "qwen2", "qwen3", "qwen3_tied"};
+static const char *const MODELS[] = {"llama",  "llama3_rope", "llama_linear", "mistral",
+                                     "qwen2", "qwen3",       "qwen3_tied",   "qwen3_yarn"};
 enum { N_MODELS = sizeof MODELS / sizeof *MODELS, TOKENS = 40, VOCAB = 512, GREEDY = 12 };
 #define TOLERANCE 2e-4f
 
