@@ -153,7 +153,6 @@ static jval f_indent(jctx *c, const jval *v, const jargs *a)
 static jval f_truncate(jctx *c, const jval *v, const jargs *a)
 {
     (void)a;
-    j_need_defined(c, v[0]);
     int64_t length = v[1].kind == J_MISSING ? 255 : j_need_int(c, v[1], "truncate");
     int64_t leeway = given(v[4]) ? j_need_int(c, v[4], "truncate") : 5;
     jval end = v[3].kind == J_MISSING ? j_lit(c, "...") : v[3];

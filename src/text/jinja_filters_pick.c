@@ -70,13 +70,21 @@ typedef struct picker {
     const jrow *row; /* the filter or test, or NULL */
     jargs args;      /* what it gets behind the item */
     bool negate;
-    jiter *items;
+    jiter *items; /* NULL before the first item is asked for */
 } picker;
+
+/* The next item of what a generator walks; that it cannot be walked shows only now, as in Python. */
+static jval next_item(jctx *c, jiter *it, jiter **items)
+{
+    if (!*items)
+        *items = j_iter(c, it->from);
+    return j_next(c, *items);
+}
 
 static jval next_mapped(jctx *c, jiter *it)
 {
     picker *p = it->data;
-    jval v = j_next(c, p->items);
+    jval v = next_item(c, it, &p->items);
     if (v.kind == J_MISSING)
         return v;
     return p->row ? j_apply(c, p->row, v, &p->args) : path_get(c, &p->path, v);
@@ -85,7 +93,7 @@ static jval next_mapped(jctx *c, jiter *it)
 static jval next_selected(jctx *c, jiter *it)
 {
     picker *p = it->data;
-    for (jval v; (v = j_next(c, p->items)).kind != J_MISSING;) {
+    for (jval v; (v = next_item(c, it, &p->items)).kind != J_MISSING;) {
         jval tested = path_get(c, &p->path, v);
         if (p->row)
             tested = j_apply(c, p->row, tested, &p->args);
@@ -110,7 +118,8 @@ static jval pick_from(jctx *c, jval from, picker *p, jval (*next)(jctx *, jiter 
 {
     picker *kept = j_alloc(c, 1, sizeof *kept);
     *kept = *p;
-    kept->items = j_truth(c, from) ? j_iter(c, from) : j_iter(c, j_list(c, J_LIST, 0));
+    if (!j_truth(c, from))
+        from = j_list(c, J_LIST, 0);
     return j_generator(c, "generator", next, from, kept);
 }
 
@@ -259,7 +268,7 @@ typedef struct uniquer {
 static jval next_unique(jctx *c, jiter *it)
 {
     uniquer *u = it->data;
-    for (jval v; (v = j_next(c, u->items)).kind != J_MISSING;) {
+    for (jval v; (v = next_item(c, it, &u->items)).kind != J_MISSING;) {
         jval key = path_get(c, &u->path, v);
         size_t n = u->seen->n;
         j_put(c, u->seen, key, j_none());
@@ -273,7 +282,7 @@ static jval f_unique(jctx *c, const jval *v, const jargs *a)
 {
     (void)a;
     uniquer *u = j_alloc(c, 1, sizeof *u);
-    *u = (uniquer){path_of(c, v[2], !is_true(c, v[1])), j_dict(c).dict, j_iter(c, v[0])};
+    *u = (uniquer){.path = path_of(c, v[2], !is_true(c, v[1])), .seen = j_dict(c).dict};
     return j_generator(c, "generator", next_unique, v[0], u);
 }
 

@@ -383,6 +383,7 @@ jval j_lower(jctx *c, const jstr *s);
 jval j_title(jctx *c, const jstr *s);
 jval j_capitalize(jctx *c, const jstr *s);
 jval j_swapcase(jctx *c, const jstr *s);
+jval j_casefold(jctx *c, const jstr *s);
 /* str.isXxx by name. */
 bool j_str_is(const char *name, const jstr *s);
 /* s.strip(chars); chars NULL: white space. `sides`: 1 left, 2 right, 3 both. */

@@ -35,6 +35,7 @@ CASE_METHOD(m_lower, j_lower)
 CASE_METHOD(m_title, j_title)
 CASE_METHOD(m_capitalize, j_capitalize)
 CASE_METHOD(m_swapcase, j_swapcase)
+CASE_METHOD(m_casefold, j_casefold)
 
 static jval m_strip(jctx *c, const jval *v, const jargs *a)
 {
@@ -501,7 +502,7 @@ const jrow j_str_methods[] = {
     {"title", "", m_title},
     {"capitalize", "", m_capitalize},
     {"swapcase", "", m_swapcase},
-    {"casefold", "", m_lower},
+    {"casefold", "", m_casefold},
     {"strip", ".chars?", m_strip},
     {"lstrip", ".chars?", m_lstrip},
     {"rstrip", ".chars?", m_rstrip},

@@ -97,16 +97,43 @@ bool j_is_word(uint32_t ch)
            k == UTF8PROC_CATEGORY_PC;
 }
 
+typedef struct range {
+    uint32_t first, last;
+} range;
+
+static bool in_ranges(uint32_t ch, const range *r, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ch <= r[i].last)
+            return ch >= r[i].first;
+    return false;
+}
+
+/* Lower and upper case, and digits, that their category does not tell. */
+static const range more_lower[] = {
+    {0xAA, 0xAA},       {0xBA, 0xBA},       {0x2B0, 0x2B8},     {0x2C0, 0x2C1},    {0x2E0, 0x2E4},
+    {0x345, 0x345},     {0x37A, 0x37A},     {0x1D2C, 0x1D6A},   {0x1D78, 0x1D78},  {0x1D9B, 0x1DBF},
+    {0x2071, 0x2071},   {0x207F, 0x207F},   {0x2090, 0x209C},   {0x2170, 0x217F},  {0x24D0, 0x24E9},
+    {0x2C7C, 0x2C7D},   {0xA69C, 0xA69D},   {0xA770, 0xA770},   {0xA7F8, 0xA7F9},  {0xAB5C, 0xAB5F},
+    {0x10780, 0x10780}, {0x10783, 0x10785}, {0x10787, 0x107B0}, {0x107B2, 0x107BA}};
+static const range more_upper[] = {
+    {0x2160, 0x216F}, {0x24B6, 0x24CF}, {0x1F130, 0x1F149}, {0x1F150, 0x1F169}, {0x1F170, 0x1F189}};
+static const range more_digits[] = {
+    {0xB2, 0xB3},     {0xB9, 0xB9},       {0x1369, 0x1371},   {0x19DA, 0x19DA},   {0x2070, 0x2070},
+    {0x2074, 0x2079}, {0x2080, 0x2089},   {0x2460, 0x2468},   {0x2474, 0x247C},   {0x2488, 0x2490},
+    {0x24EA, 0x24EA}, {0x24F5, 0x24FD},   {0x24FF, 0x24FF},   {0x2776, 0x277E},   {0x2780, 0x2788},
+    {0x278A, 0x2792}, {0x10A40, 0x10A43}, {0x10E60, 0x10E68}, {0x11052, 0x1105A}, {0x1F100, 0x1F10A}};
+
 static bool is_lower(uint32_t ch)
 {
-    return category(ch) == UTF8PROC_CATEGORY_LL || ch == 0xAA || ch == 0xBA ||
-           (ch >= 0x2170 && ch <= 0x217F) || (ch >= 0x24D0 && ch <= 0x24E9);
+    return category(ch) == UTF8PROC_CATEGORY_LL ||
+           in_ranges(ch, more_lower, sizeof more_lower / sizeof *more_lower);
 }
 
 static bool is_upper(uint32_t ch)
 {
-    return category(ch) == UTF8PROC_CATEGORY_LU || (ch >= 0x2160 && ch <= 0x216F) ||
-           (ch >= 0x24B6 && ch <= 0x24CF);
+    return category(ch) == UTF8PROC_CATEGORY_LU ||
+           in_ranges(ch, more_upper, sizeof more_upper / sizeof *more_upper);
 }
 
 static bool is_title(uint32_t ch) { return category(ch) == UTF8PROC_CATEGORY_LT; }
@@ -132,8 +159,7 @@ static bool is_decimal(uint32_t ch) { return category(ch) == UTF8PROC_CATEGORY_N
 
 static bool is_digit(uint32_t ch)
 {
-    return is_decimal(ch) || ch == 0xB2 || ch == 0xB3 || ch == 0xB9 || ch == 0x2070 ||
-           (ch >= 0x2074 && ch <= 0x2079) || (ch >= 0x2080 && ch <= 0x2089) || (ch >= 0x2460 && ch <= 0x2468);
+    return is_decimal(ch) || in_ranges(ch, more_digits, sizeof more_digits / sizeof *more_digits);
 }
 
 bool j_is_alnum(uint32_t ch) { return is_letter(ch) || is_number(ch); }
@@ -337,6 +363,18 @@ jval j_swapcase(jctx *c, const jstr *s)
             add_upper(&b, ch);
         else
             j_add_char(&b, ch);
+    }
+    return j_done(&b);
+}
+
+jval j_casefold(jctx *c, const jstr *s)
+{
+    jbuf b = {.c = c};
+    for (size_t i = 0; i < s->len;) {
+        utf8proc_int32_t ch = (utf8proc_int32_t)j_char(s, &i), folded[8];
+        utf8proc_ssize_t n = utf8proc_decompose_char(ch, folded, 8, UTF8PROC_CASEFOLD, NULL);
+        for (utf8proc_ssize_t k = 0; k < n && k < 8; k++)
+            j_add_char(&b, (uint32_t)folded[k]);
     }
     return j_done(&b);
 }
