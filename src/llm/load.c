@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "cpu/kernels.h"
 
 #include <string.h>
 
@@ -84,6 +85,8 @@ static int try_forward(const lm_model *m)
 
 static int load(lm_model *m, const lm_load_options *o)
 {
+    if (cpu_isa_problem())
+        return error_set("%s", cpu_isa_problem());
     if (configure(m) || load_weights(m, o->precision) || choose_kv_dtype(m, o->kv_dtype) || try_forward(m))
         return -1;
     return lm_load_text(m, !o->no_tokenizer);

@@ -28,6 +28,10 @@ for flag in --adapter-path --draft-model --num-draft-tokens --kv-bits --kv-group
     --prompt-cache-file --quantize-activations -qa --trust-remote-code --use-default-chat-template; do
     fails "refused_$flag" "is not supported: " generate --model "$STORY" $flag 8
 done
+MICA_CPU_ISA=mmx
+export MICA_CPU_ISA
+fails unknown_isa MICA_CPU_ISA generate --model "$STORY" --prompt x
+unset MICA_CPU_ISA
 fails model_is_file "is a file: give the folder" generate --model "$0"
 fails convert_no_model "give the folder to convert with --hf-path" convert
 fails convert_mode 'not one of affine' convert --hf-path x --q-mode mxfp4
