@@ -76,7 +76,8 @@ test_main() {
     *) die "test: '$1' is no suite (release, asan, ubsan, tsan, cross, all)" ;;
     esac
     runner=
-    export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:detect_stack_use_after_return=1:strict_init_order=1}"
+    # use-after-return stays off: gcc 12 then lays AVX-512 locals at addresses that its own code cannot load from
+    export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:detect_stack_use_after_return=0:strict_init_order=1}"
     export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
     export TSAN_OPTIONS="${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}"
     need_build
