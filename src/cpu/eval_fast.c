@@ -84,12 +84,10 @@ static int rows_start(rows_job *j, node *n, bool in_place)
     return node_allocate_from(n, first, in_place ? 1 : 0);
 }
 
-/* The last axis is not dense: work on a copy, which a view node describes. */
-static int make_dense(node *n, size_t i)
+/* Input i becomes a row-major copy of itself. */
+static int copy_input(node *n, size_t i)
 {
     const node *x = n->inputs[i];
-    if (x->ndim == 0 || x->shape[x->ndim - 1] == 1 || x->strides[x->ndim - 1] == 1)
-        return 0;
     buffer *b = buffer_new(node_bytes(x));
     if (!b)
         return -1;
@@ -102,11 +100,19 @@ static int make_dense(node *n, size_t i)
     return 0;
 }
 
+/* The elements of each row of input i lie side by side; the rows may lie anywhere. */
+static int make_rows_dense(node *n, size_t i)
+{
+    const node *x = n->inputs[i];
+    bool dense = x->ndim == 0 || x->shape[x->ndim - 1] == 1 || x->strides[x->ndim - 1] == 1;
+    return dense ? 0 : copy_input(n, i);
+}
+
 int cpu_eval_row_function(node *n)
 {
     rows_job j;
     for (size_t i = 0; i < n->n_inputs; i++)
-        if (make_dense(n, i))
+        if (make_rows_dense(n, i))
             return -1;
     int rc = rows_start(&j, n, true);
     size_t rows = j.length && n->inputs[0]->size ? n->inputs[0]->size / j.length : 0;
@@ -190,7 +196,7 @@ int cpu_eval_rope(node *n)
     const prim_rope *p = n->params;
     rows_job j;
     for (size_t i = 0; i < n->n_inputs; i++)
-        if (make_dense(n, i))
+        if (make_rows_dense(n, i))
             return -1;
     const node *x = n->inputs[0];
     if (rows_start(&j, n, false))
@@ -232,7 +238,7 @@ int cpu_eval_swiglu(node *n)
     if (j.slot < 0)
         return cpu_eval_no_kernel(n, (mlx_dtype)n->dtype);
     for (size_t i = 0; i < 2; i++)
-        if (!(n->inputs[i]->flags & NODE_ROW_CONTIGUOUS) && make_dense(n, i))
+        if (!(n->inputs[i]->flags & NODE_ROW_CONTIGUOUS) && copy_input(n, i))
             return -1;
     if (node_allocate_from(n, both, 2))
         return -1;
@@ -250,7 +256,7 @@ int cpu_eval_attention(node *n)
 {
     const prim_attention *p = n->params;
     for (size_t i = 0; i < 3; i++)
-        if (make_dense(n, i))
+        if (make_rows_dense(n, i))
             return -1;
     const node *q = n->inputs[0], *k = n->inputs[1], *v = n->inputs[2], *mask = n->n_inputs > 3 ? n->inputs[3] : NULL;
     if (node_allocate(n))

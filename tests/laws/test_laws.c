@@ -1,7 +1,7 @@
 /* Laws that hold for every primitive, whatever it computes.
  *
  *   covered     every row of prim.def is reached by at least one case below
- *   layout      inputs that are views with holes, repeats or reversed axes give what dense copies give
+ *   layout      inputs that are views with holes, gaps between rows or reversed axes give what dense copies give
  *   halves      float16 and bfloat16 inputs give what float32 gives on the same numbers, within their precision
  *   empty       arrays without elements give results of the right shape, without a crash
  *   donation    results do not depend on whether inputs are dead or still held
@@ -194,7 +194,7 @@ static mlx_array dense_input(const input *in)
     return mx_astype(mx_from(values, in->shape, (size_t)in->ndim, MLX_FLOAT32), in->dtype);
 }
 
-enum layout { DENSE, HOLES, REVERSED, SWAPPED, LAYOUTS };
+enum layout { DENSE, HOLES, GAPS, REVERSED, SWAPPED, LAYOUTS };
 
 /* The same numbers in another memory layout. */
 static mlx_array in_layout(mlx_array x, enum layout layout)
@@ -213,6 +213,10 @@ static mlx_array in_layout(mlx_array x, enum layout layout)
         stop[last] *= 2;
         stride[last] = 2;
         return mx_slice(wide, start, stop, stride);
+    }
+    if (layout == GAPS) { /* dense rows with something else between them */
+        mlx_array wide = mx_concatenate((mlx_array[]){x, mx_ones(mx_shape(x), (size_t)ndim, mx_dtype_of(x))}, 2, -1);
+        return mx_slice(wide, start, stop, NULL);
     }
     for (int i = 0; i < ndim; i++) { /* reverse a reversed copy */
         start[i] = stop[i] - 1;
@@ -254,7 +258,7 @@ static float expected[MAX_SIZE], got[MAX_SIZE];
 static void layouts_do_not_matter(void **state)
 {
     (void)state;
-    static const char *const names[LAYOUTS] = {"dense", "holes", "reversed", "swapped axes"};
+    static const char *const names[LAYOUTS] = {"dense", "holes", "gaps", "reversed", "swapped axes"};
     for (int i = 0; i < LAWS; i++)
         for (int layout = 1; layout < LAYOUTS; layout++) {
             size_t mark = mx_mark(), n, m;
