@@ -6,32 +6,31 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 typedef struct rows_job {
-    const node *n;
-    const char *x;
-    const int64_t *strides; /* of x, whose last axis is dense */
+    const node *n; /* the last axis of its first input is dense */
     size_t length, in_step, out_step;
     int slot;
-    const float *cos, *sin; /* rope: a row of dims/2 for each position */
-    int positions;
+    const struct rope_table *table;
 } rows_job;
 
 /* Rows a thread should get at least. */
 static size_t row_grain(size_t length) { return length < 8192 ? 8192 / (length + 1) + 1 : 1; }
 
-/* Address of row r of an input with the job's strides, over the axes of n but the last. */
-static const char *row_at(const rows_job *j, const node *in, size_t r)
+/* Address of row r of the first input, counted over its axes but the last. */
+static const char *row_at(const rows_job *j, size_t r)
 {
-    if (in->flags & NODE_ROW_CONTIGUOUS)
-        return j->x + r * j->in_step;
+    const node *in = j->n->inputs[0];
     int64_t offset = 0;
+    if (in->flags & NODE_ROW_CONTIGUOUS)
+        return in->data + r * j->in_step;
     for (int d = in->ndim - 2; d >= 0; d--) {
-        offset += (int64_t)(r % (size_t)in->shape[d]) * j->strides[d];
+        offset += (int64_t)(r % (size_t)in->shape[d]) * in->strides[d];
         r /= (size_t)in->shape[d];
     }
-    return j->x + offset * (int64_t)node_itemsize(in);
+    return in->data + offset * (int64_t)node_itemsize(in);
 }
 
 static void rows_range(void *arg, size_t begin, size_t end)
@@ -45,7 +44,7 @@ static void rows_range(void *arg, size_t begin, size_t end)
     const void *weight = w ? w->data : NULL, *bias = b ? b->data : NULL;
     mlx_dtype wt = w ? (mlx_dtype)w->dtype : MLX_FLOAT32, bt = b ? (mlx_dtype)b->dtype : MLX_FLOAT32;
     for (size_t r = begin; r < end; r++) {
-        const char *x = row_at(j, n->inputs[0], r);
+        const char *x = row_at(j, r);
         char *y = n->data + r * j->out_step;
         if (n->prim == PRIM_RMSNorm)
             k->rms_norm[j->slot](x, weight, wt, p->eps, j->length, y);
@@ -62,7 +61,7 @@ static void logsumexp_range(void *arg, size_t begin, size_t end)
     const norm_kernels *k = &cpu_kernels_get()->norm;
     cpu_unary_fn cast = cpu_kernels_get()->elementwise.cast[MLX_FLOAT32][j->n->dtype];
     for (size_t r = begin; r < end; r++) {
-        float y = k->logsumexp[j->slot](row_at(j, j->n->inputs[0], r), j->length);
+        float y = k->logsumexp[j->slot](row_at(j, r), j->length);
         if (cast)
             cast(&y, 1, j->n->data + r * j->out_step, 1);
         else
@@ -70,12 +69,13 @@ static void logsumexp_range(void *arg, size_t begin, size_t end)
     }
 }
 
-/* Fills what the row functions share and allocates n; 0, or -1 when the dtype has no kernel or memory is out. */
+/* Fills what the row functions share and allocates n; 0, or -1 when the dtype has no kernel or memory is out.
+ */
 static int rows_start(rows_job *j, node *n, bool in_place)
 {
     static const uint8_t first[1] = {0};
     const node *x = n->inputs[0];
-    *j = (rows_job){.n = n, .x = x->data, .strides = x->strides, .slot = norm_slot((mlx_dtype)x->dtype)};
+    *j = (rows_job){.n = n, .slot = norm_slot((mlx_dtype)x->dtype)};
     if (j->slot < 0)
         return cpu_eval_no_kernel(n, (mlx_dtype)x->dtype);
     j->length = (size_t)x->shape[x->ndim - 1];
@@ -121,61 +121,92 @@ int cpu_eval_row_function(node *n)
     return rc;
 }
 
+/* --- rotary positions --- */
 
-/* The cosines and sines of the positions that were rotated last: all layers of a step use the same. Evaluation on
- * several threads takes turns. */
-static struct {
-    pthread_mutex_t lock;
+/* The cosines and sines of some positions: a row of dims/2 for each. */
+typedef struct rope_table {
+    _Atomic int refs;
     prim_rope params;
     int positions;
-    float *periods; /* dims/2 */
-    float *cos, *sin;
+    bool own_periods; /* given, not powers of the base */
+    float *cos, *sin; /* in the same block, as are the periods */
+    float periods[];
+} rope_table;
+
+/* The one that was made last: all layers of a step use the same. The lock is held for no longer than it takes
+ * to compare and to exchange; whoever uses a table has a reference of its own. */
+static struct {
+    pthread_mutex_t lock;
+    rope_table *last;
 } rope_cache = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void rope_cache_clear(void)
+static void rope_release(rope_table *t)
 {
-    mem_free(rope_cache.periods);
-    mem_free(rope_cache.cos);
-    rope_cache.periods = rope_cache.cos = rope_cache.sin = NULL;
-    rope_cache.positions = 0;
+    if (t && atomic_fetch_sub(&t->refs, 1) == 1)
+        mem_free(t);
 }
 
-void cpu_eval_shutdown(void)
+/* Takes over the reference to t (NULL allowed). */
+static void rope_remember(rope_table *t)
 {
     pthread_mutex_lock(&rope_cache.lock);
-    rope_cache_clear();
+    rope_table *old = rope_cache.last;
+    rope_cache.last = t;
     pthread_mutex_unlock(&rope_cache.lock);
+    rope_release(old);
 }
 
-/* Does the cache hold the table for these parameters? */
-static bool rope_cached(const prim_rope *p, int positions, const float *periods)
+void cpu_eval_shutdown(void) { rope_remember(NULL); }
+
+/* The cached table with a reference, if it is for these positions; periods NULL: powers of the base. */
+static rope_table *rope_find(const prim_rope *p, int positions, const float *periods)
 {
-    return rope_cache.cos && rope_cache.positions == positions && memcmp(&rope_cache.params, p, sizeof *p) == 0 &&
-           memcmp(rope_cache.periods, periods, (size_t)(p->dims / 2) * sizeof *periods) == 0;
+    pthread_mutex_lock(&rope_cache.lock);
+    rope_table *t = rope_cache.last;
+    if (t && (t->positions != positions || memcmp(&t->params, p, sizeof *p) ||
+              t->own_periods != (periods != NULL) ||
+              (periods && memcmp(t->periods, periods, (size_t)(p->dims / 2) * sizeof *periods))))
+        t = NULL;
+    if (t)
+        atomic_fetch_add(&t->refs, 1);
+    pthread_mutex_unlock(&rope_cache.lock);
+    return t;
 }
 
-/* Fills the cache: angle = scale * position / period, in double since positions times frequencies lose digits. */
-static int rope_fill(const prim_rope *p, int positions, const float *periods)
+/* angle = scale * position / period, in double since positions times frequencies lose digits. */
+static void rope_fill(rope_table *t)
 {
-    size_t half = (size_t)p->dims / 2, count = half * (size_t)positions;
-    rope_cache_clear();
-    rope_cache.periods = mem_alloc(half, sizeof(float));
-    rope_cache.cos = mem_alloc(2 * count, sizeof(float));
-    if (!rope_cache.periods || !rope_cache.cos) {
-        rope_cache_clear();
-        return -1;
-    }
-    rope_cache.sin = rope_cache.cos + count;
-    rope_cache.params = *p;
-    rope_cache.positions = positions;
-    memcpy(rope_cache.periods, periods, half * sizeof(float));
-    for (int t = 0; t < positions; t++)
+    const prim_rope *p = &t->params;
+    size_t half = (size_t)p->dims / 2;
+    for (int i = 0; !t->own_periods && i < p->dims / 2; i++)
+        t->periods[i] = (float)pow((double)p->base, 2.0 * i / p->dims);
+    for (int at = 0; at < t->positions; at++)
         for (size_t i = 0; i < half; i++) {
-            double angle = (double)p->scale * ((double)p->offset + t) / (double)periods[i];
-            rope_cache.cos[(size_t)t * half + i] = (float)cos(angle);
-            rope_cache.sin[(size_t)t * half + i] = (float)sin(angle);
+            double angle = (double)p->scale * ((double)p->offset + at) / (double)t->periods[i];
+            t->cos[(size_t)at * half + i] = (float)cos(angle);
+            t->sin[(size_t)at * half + i] = (float)sin(angle);
         }
-    return 0;
+}
+
+/* A table with a reference for the caller; NULL when out of memory. */
+static rope_table *rope_get(const prim_rope *p, int positions, const float *periods)
+{
+    rope_table *t = rope_find(p, positions, periods);
+    size_t half = (size_t)p->dims / 2, count = half * (size_t)positions;
+    size_t floats = sizeof *t / sizeof(float) + half + 2 * count;
+    if (t)
+        return t;
+    t = mem_alloc(floats, sizeof(float));
+    if (!t)
+        return NULL;
+    *t = (rope_table){.refs = 2, .params = *p, .positions = positions, .own_periods = periods != NULL};
+    t->cos = t->periods + half;
+    t->sin = t->cos + count;
+    if (periods)
+        memcpy(t->periods, periods, half * sizeof *periods);
+    rope_fill(t);
+    rope_remember(t);
+    return t;
 }
 
 static void rope_range(void *arg, size_t begin, size_t end)
@@ -185,8 +216,8 @@ static void rope_range(void *arg, size_t begin, size_t end)
     const norm_kernels *k = &cpu_kernels_get()->norm;
     size_t half = (size_t)p->dims / 2;
     for (size_t r = begin; r < end; r++) {
-        size_t t = r % (size_t)j->positions * half;
-        k->rope[j->slot](row_at(j, j->n->inputs[0], r), j->cos + t, j->sin + t, half, p->traditional, j->length,
+        size_t t = r % (size_t)j->table->positions * half;
+        k->rope[j->slot](row_at(j, r), j->table->cos + t, j->table->sin + t, half, p->traditional, j->length,
                          j->n->data + r * j->out_step);
     }
 }
@@ -203,23 +234,14 @@ int cpu_eval_rope(node *n)
         return -1;
     if (n->size == 0)
         return 0;
-    j.positions = x->shape[x->ndim - 2];
-    float *made = NULL;
-    const float *periods = n->n_inputs > 1 ? (const float *)n->inputs[1]->data : NULL;
-    if (!periods) {
-        periods = made = mem_alloc((size_t)p->dims / 2, sizeof *made);
-        for (int i = 0; made && i < p->dims / 2; i++)
-            made[i] = (float)pow((double)p->base, 2.0 * i / p->dims);
-    }
-    pthread_mutex_lock(&rope_cache.lock);
-    int rc = !periods ? -1 : rope_cached(p, j.positions, periods) ? 0 : rope_fill(p, j.positions, periods);
-    j.cos = rope_cache.cos;
-    j.sin = rope_cache.sin;
-    if (rc == 0)
-        pool_for(x->size / j.length, row_grain(j.length), rope_range, &j);
-    pthread_mutex_unlock(&rope_cache.lock);
-    mem_free(made);
-    return rc;
+    rope_table *t =
+        rope_get(p, x->shape[x->ndim - 2], n->n_inputs > 1 ? (const float *)n->inputs[1]->data : NULL);
+    if (!t)
+        return -1;
+    j.table = t;
+    pool_for(x->size / j.length, row_grain(j.length), rope_range, &j);
+    rope_release(t);
+    return 0;
 }
 
 static void swiglu_range(void *arg, size_t begin, size_t end)
@@ -251,14 +273,16 @@ static attention_operand operand(const node *x)
     return (attention_operand){x->data, (mlx_dtype)x->dtype, x->strides[0], x->strides[1], x->strides[2]};
 }
 
-/* The result is laid out (B, L, H, D), so that the transpose and reshape that follow in every model cost nothing. */
+/* The result is laid out (B, L, H, D), so that the transpose and reshape that follow in every model cost
+ * nothing. */
 int cpu_eval_attention(node *n)
 {
     const prim_attention *p = n->params;
     for (size_t i = 0; i < 3; i++)
         if (make_rows_dense(n, i))
             return -1;
-    const node *q = n->inputs[0], *k = n->inputs[1], *v = n->inputs[2], *mask = n->n_inputs > 3 ? n->inputs[3] : NULL;
+    const node *q = n->inputs[0], *k = n->inputs[1], *v = n->inputs[2],
+               *mask = n->n_inputs > 3 ? n->inputs[3] : NULL;
     if (node_allocate(n))
         return -1;
     int64_t d = n->shape[3], heads = n->shape[1], queries = n->shape[2];
