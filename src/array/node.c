@@ -47,16 +47,28 @@ static void thread_exit(void *unused)
                 f->next = orphans[i];
                 orphans[i] = f;
             }
+    lists_generation = 0; /* a later destructor of this thread may free nodes: they pass on as well */
     pthread_mutex_unlock(&lock);
 }
 
 static void make_key(void) { pthread_key_create(&exit_key, thread_exit); }
 
+/* Before a thread's lists are used: they are empty after a shutdown, whose slabs are gone, and their blocks pass on
+ * when the thread ends, also if it only ever freed what others made. */
+static void open_lists(void)
+{
+    unsigned now = atomic_load_explicit(&generation, memory_order_relaxed);
+    if (lists_generation == now)
+        return;
+    memset(lists, 0, sizeof lists);
+    lists_generation = now;
+    pthread_once(&exit_once, make_key);
+    pthread_setspecific(exit_key, lists);
+}
+
 /* Gives this thread blocks of a class: orphans, or a new slab cut up. */
 static int refill(int class)
 {
-    pthread_once(&exit_once, make_key);
-    pthread_setspecific(exit_key, lists);
     pthread_mutex_lock(&lock);
     lists[class] = orphans[class];
     orphans[class] = NULL;
@@ -83,11 +95,7 @@ static void *block_take(size_t bytes, uint8_t *size_class)
         *size_class = FROM_HEAP;
         return mem_alloc(1, bytes);
     }
-    unsigned now = atomic_load_explicit(&generation, memory_order_relaxed);
-    if (lists_generation != now) {
-        memset(lists, 0, sizeof lists);
-        lists_generation = now;
-    }
+    open_lists();
     int class = (int)((bytes + UNIT - 1) / UNIT) - 1;
     if (!lists[class] && refill(class))
         return NULL;
@@ -103,6 +111,7 @@ static void block_give(void *p, uint8_t size_class)
         mem_free(p);
         return;
     }
+    open_lists();
     free_block *f = p;
     f->next = lists[size_class];
     lists[size_class] = f;

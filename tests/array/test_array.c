@@ -207,6 +207,58 @@ static void threads_build_and_evaluate_their_own(void **state)
         assert_true(ok[i]);
 }
 
+static void *drop(void *arg)
+{
+    mlx_array *x = arg;
+    for (int i = 0; i < 4096; i++)
+        mlx_array_free(x[i]);
+    return NULL;
+}
+
+/* Threads that only free hand their blocks on when they end: the slabs stop growing. */
+static void nodes_freed_elsewhere_are_used_again(void **state)
+{
+    (void)state;
+    static mlx_array x[4096];
+    size_t blocks = 0;
+    for (int round = 0; round < 8; round++) {
+        pthread_t t;
+        memset(x, 0, sizeof x);
+        for (int i = 0; i < 4096; i++) {
+            size_t mark = mx_mark();
+            mlx_array_set(&x[i], mx_zeros(SHAPE(1), MLX_FLOAT32));
+            mx_release(mark);
+        }
+        pthread_create(&t, NULL, drop, x);
+        pthread_join(t, NULL);
+        if (round == 4)
+            blocks = mem_live();
+    }
+    assert_int_equal(mem_live(), blocks);
+}
+
+/* A node that failed is as lazy as before, and can be tried again. */
+static void evaluation_can_be_tried_again(void **state)
+{
+    (void)state;
+    size_t mark = mx_mark();
+    mlx_array_free(MX_NULL);
+    mlx_array x = mx_from(ten, SHAPE(10), MLX_FLOAT32), index = mx_from(&(int){10}, SHAPE(1), MLX_INT32);
+    mlx_array early = mx_add(x, x), late = mx_add(early, mx_take(x, index, 0));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(mx_eval(late), -1);
+        assert_true(mx_failed());
+        assert_non_null(strstr(mx_error_text(), "index 10 is out of bounds"));
+        assert_null(mx_data(late));
+        assert_non_null(mx_data(early)); /* what was computed stays */
+    }
+    *(int *)(uintptr_t)mx_data(index) = -1;
+    float out[10];
+    assert_int_equal(mx_read_f32(late, out), 0);
+    assert_float_equal(out[1], 11, 0);
+    mx_release(mark);
+}
+
 static void promotion_is_mlx(void **state)
 {
     (void)state;
@@ -239,6 +291,8 @@ int main(void)
         cmocka_unit_test(errors_travel_as_null),
         cmocka_unit_test(running_out_of_memory_is_an_error),
         cmocka_unit_test(threads_build_and_evaluate_their_own),
+        cmocka_unit_test(nodes_freed_elsewhere_are_used_again),
+        cmocka_unit_test(evaluation_can_be_tried_again),
         cmocka_unit_test(promotion_is_mlx),
     };
     return RUN_TESTS("array", tests, cleanup);
