@@ -24,6 +24,9 @@ size_t mx_size(mlx_array x) { return mx_is_null(x) ? 0 : node_of(x)->size; }
 
 mlx_dtype mx_dtype_of(mlx_array x) { return mx_is_null(x) ? MLX_BOOL : (mlx_dtype)node_of(x)->dtype; }
 
-const void *mx_data(mlx_array x) { return mx_is_null(x) ? NULL : node_of(x)->data; }
+const void *mx_data(mlx_array x)
+{
+    return mx_is_null(x) || node_of(x)->status != NODE_READY ? NULL : node_of(x)->data;
+}
 
 const int64_t *mx_strides(mlx_array x) { return mx_is_null(x) ? NULL : node_of(x)->strides; }

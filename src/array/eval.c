@@ -4,6 +4,7 @@
  * its inputs are; it then drops them, which frees every intermediate as soon as its last user is done, and lets that
  * user write its result over a dead input. */
 #include "array/backend.h"
+#include "base/error.h"
 #include "base/mem.h"
 
 typedef struct frame {
@@ -66,7 +67,8 @@ int mx_eval_all(const mlx_array *x, size_t n)
     walk w = {0};
     int rc = 0;
     for (size_t i = 0; i < n && rc == 0; i++)
-        rc = mx_is_null(x[i]) ? -1 : walk_from(&w, node_of(x[i]));
+        rc = mx_is_null(x[i]) ? error_set("[eval] the array is null: an operation before failed")
+                              : walk_from(&w, node_of(x[i]));
     mem_free(w.frames);
     return rc;
 }

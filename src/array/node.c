@@ -125,7 +125,7 @@ static int set_shape(node *n, const int *shape)
         n->shape[i] = shape[i];
         n->strides[i] = (int64_t)size;
         if (__builtin_mul_overflow(size, (size_t)shape[i], &size) || size > INT64_MAX / 16)
-            return error_set("an array of shape with axis %d of %d has too many elements", i, shape[i]);
+            return error_set("an array whose axis %d has %d entries has too many elements", i, shape[i]);
     }
     n->size = size;
     return 0;
@@ -186,7 +186,7 @@ node *node_retain(node *n)
 }
 
 /* Frees a node without references; nodes that lose their last one by that are linked in front of `todo` through
- * their inputs field, which is no longer needed. */
+ * their data field, which is no longer needed. */
 static node *node_free(node *n, node *todo)
 {
     node **lists_of[2] = {n->inputs, n->outputs};
@@ -255,7 +255,7 @@ void node_view(node *n, const node *input, char *data, const int64_t *strides)
     n->buf = buffer_retain(input->buf);
     buffer_release(old);
     n->data = data;
-    memcpy(n->strides, strides, n->ndim * sizeof *strides);
+    memmove(n->strides, strides, n->ndim * sizeof *strides);
     node_update_flags(n);
 }
 

@@ -138,6 +138,7 @@ static void errors_travel_as_null(void **state)
     assert_non_null(strstr(mx_error_text(), "(10,) and (3,)"));
     assert_false(mx_failed());
     assert_int_equal(mx_eval(c), -1);
+    assert_true(mx_failed());
     mx_release(mark);
 }
 
