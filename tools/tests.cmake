@@ -41,6 +41,15 @@ foreach(file ${SCRIPTS})
                        ENVIRONMENT "MICA=${PROGRAMS}/mica;BUILD=${PROGRAMS}")
 endforeach()
 
+# examples/<x>.c -> program example_<x>, against the shared library and the public headers alone
+file(GLOB EXAMPLES CONFIGURE_DEPENDS examples/*.c)
+foreach(file ${EXAMPLES})
+  get_filename_component(name ${file} NAME_WE)
+  add_executable(example_${name} ${file})
+  target_link_libraries(example_${name} PRIVATE mica_shared)
+  emulated(example_${name})
+endforeach()
+
 # bench/bench_<x>.c -> program bench_<x> (bench_make_<x>: a tool that writes what a benchmark reads)
 file(GLOB BENCHES CONFIGURE_DEPENDS bench/bench_*.c)
 foreach(file ${BENCHES})

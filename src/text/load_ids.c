@@ -52,7 +52,7 @@ static int post_special(tokenizer *t, jr *r, jr *item, post_template *p)
 {
     jr tokens, token, ids;
     char *name = load_string(item, "id", NULL);
-    int status = -1, id;
+    int status = -1, id = 0;
     if (name && jr_find(r, "special_tokens", &tokens)) {
         if (jr_find(&tokens, name, &token) && jr_find(&token, "ids", &ids)) {
             status = jr_array(&ids);
