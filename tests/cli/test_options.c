@@ -32,7 +32,7 @@ static const option rows[] = {
 /* Parses the arguments, at most 16, NULL at the end. */
 static option_result parse(values *v, ...)
 {
-    char *argv[17];
+    static char *argv[17]; /* lists point into it */
     int argc = 0;
     va_list args;
     va_start(args, v);
