@@ -18,6 +18,10 @@
  * message stays one line whatever the input held. Always returns -1, for `return error_set(...)`. */
 int error_set(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
+/* Puts "where: " (as fmt says) in front of the pending message, if there is one: for a caller that knows
+ * which file or line the failure was about. Always returns -1. */
+int error_within(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
 /* Is a message pending? */
 bool error_pending(void);
 

@@ -35,8 +35,9 @@ static json_t *read_json(const char *dir, const char *name)
     json_t *j = NULL;
     json_error_t e;
     if (path && file_exists(path) && file_read(path, file_limit, &data, &n) == 0) {
-        /* Only texts are wanted; "model_max_length" is often a number beyond 64 bits. */
-        j = json_loadb(data, n, JSON_DECODE_INT_AS_REAL, &e);
+        /* Only texts are wanted; "model_max_length" is often a number beyond 64 bits, and a token may be a
+         * NUL. */
+        j = json_loadb(data, n, JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &e);
         if (!j)
             error_set("%s: line %d: %s", path, e.line, e.text);
         else if (!json_is_object(j))
@@ -99,12 +100,8 @@ static int add_tokens(json_t *tokens, json_t *config)
 static jinja *compile(const char *path, const char *text, size_t n)
 {
     jinja *t = jinja_compile(text, n);
-    if (!t && path) {
-        char *why = mem_strdup(error_text());
-        error_clear();
-        error_set("%s: %s", path, why ? why : "out of memory");
-        mem_free(why);
-    }
+    if (!t && path)
+        error_within("%s", path);
     return t;
 }
 
@@ -362,7 +359,7 @@ static size_t trim_end(char *text, size_t n)
 static const char *skip_space(const char *text)
 {
     for (uint32_t ch; *text;) {
-        int n = utf8_decode(text, strlen(text), &ch);
+        int n = utf8_decode(text, strnlen(text, 4), &ch);
         if (!j_is_space(ch))
             break;
         text += n;
