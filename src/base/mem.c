@@ -1,3 +1,5 @@
+/* malloc with a count of live blocks and failures on demand. The countdown is shared by all threads, so a
+ * test that walks the k-th failure walks every thread's allocations. */
 #include "base/mem.h"
 
 #include "base/error.h"

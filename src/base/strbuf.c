@@ -1,3 +1,4 @@
+/* Growth is by half (mem_grow), always with one byte more than the text needs: the NUL. */
 #include "base/strbuf.h"
 
 #include "base/mem.h"
