@@ -1,3 +1,8 @@
+/* Files that come from outside and files that must not be half written.
+ *
+ * Reading opens without waiting, so that a pipe under a model file's name is an error and not a hang. Writing
+ * goes to a new file beside the target, which it replaces when it is complete; a target that is a device or a
+ * pipe is written directly, for a rename would put a plain file in its place. */
 #include "base/file.h"
 
 #include "base/error.h"
@@ -13,7 +18,7 @@
 /* Opens a regular file and tells its size. */
 static int open_regular(const char *path, size_t *size)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return error_set("%s: %s", path, strerror(errno));
     struct stat st;
@@ -109,24 +114,75 @@ char *file_join(const char *dir, const char *name)
     return p;
 }
 
+static bool make_dir(const char *path)
+{
+    return mkdir(path, 0777) == 0 || (errno == EEXIST && file_is_dir(path));
+}
+
 int file_mkdir(const char *path)
 {
-    if (mkdir(path, 0777) == 0 || (errno == EEXIST && file_is_dir(path)))
-        return 0;
-    return error_set("%s: cannot make the directory: %s", path, strerror(errno));
+    char *part = mem_strdup(path);
+    if (!part)
+        return -1;
+    bool made = true;
+    for (char *p = part + 1; made && *part && *p; p++)
+        if (*p == '/' && p[-1] != '/') {
+            *p = 0;
+            made = make_dir(part);
+            *p = '/';
+        }
+    made = made && make_dir(part);
+    mem_free(part);
+    return made ? 0 : error_set("%s: cannot make the folder: %s", path, strerror(errno));
 }
+
+/* Makes a new file (*fd, for writing) or, with fd NULL, a new folder, named after path; returns its name.
+ * Names that are taken are passed over: a process that was killed leaves its own, and in containers that
+ * share a disk two may have the same id. */
+static char *make_temporary(const char *path, int *fd)
+{
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    char *temp = mem_alloc(n + 64, 1);
+    for (int k = 0; temp && k < 1000; k++) {
+        memcpy(temp, path, n);
+        snprintf(temp + n, 64, ".tmp-%ld-%d", (long)getpid(), k);
+        int made = fd ? *fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666) : mkdir(temp, 0777);
+        if (made >= 0)
+            return temp;
+        if (errno != EEXIST)
+            break;
+    }
+    if (temp)
+        error_set("%s: cannot create: %s", path, strerror(errno));
+    mem_free(temp);
+    return NULL;
+}
+
+char *file_temporary_dir(const char *path) { return make_temporary(path, NULL); }
 
 int file_create(file_out *o, const char *path)
 {
     *o = (file_out){0};
-    size_t n = strlen(path);
-    o->path = mem_strndup(path, n);
-    o->temp = mem_alloc(n + 32, 1);
-    if (o->path && o->temp) {
-        snprintf(o->temp, n + 32, "%s.tmp-%ld", path, (long)getpid());
-        o->f = fopen(o->temp, "wb");
-        if (o->f)
-            return 0;
+    struct stat st;
+    bool exists = stat(path, &st) == 0;
+    if (exists && S_ISDIR(st.st_mode))
+        return error_set("%s: cannot create: it is a folder", path);
+    int fd = -1;
+    o->path = mem_strdup(path);
+    if (o->path && exists && !S_ISREG(st.st_mode)) {
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (fd < 0)
+            error_set("%s: cannot open: %s", path, strerror(errno));
+    } else if (o->path) {
+        o->temp = make_temporary(path, &fd);
+    }
+    o->f = fd >= 0 ? fdopen(fd, "wb") : NULL;
+    if (o->f)
+        return 0;
+    if (fd >= 0) {
+        close(fd);
         error_set("%s: cannot create: %s", path, strerror(errno));
     }
     file_abort(o);
@@ -142,15 +198,19 @@ int file_write(file_out *o, const void *p, size_t n)
 
 int file_commit(file_out *o)
 {
-    if (fflush(o->f) != 0 || fsync(fileno(o->f)) != 0) {
-        error_set("%s: cannot write: %s", o->path, strerror(errno));
-        file_abort(o);
-        return -1;
+    bool ok = fflush(o->f) == 0 && (!o->temp || fsync(fileno(o->f)) == 0);
+    int problem = errno;
+    if (fclose(o->f) != 0 && ok) {
+        ok = false;
+        problem = errno;
     }
-    int closed = fclose(o->f);
     o->f = NULL;
-    if (closed != 0 || rename(o->temp, o->path) != 0) {
-        error_set("%s: cannot write: %s", o->path, strerror(errno));
+    if (ok && o->temp && rename(o->temp, o->path) != 0) {
+        ok = false;
+        problem = errno;
+    }
+    if (!ok) {
+        error_set("%s: cannot write: %s", o->path, strerror(problem));
         file_abort(o);
         return -1;
     }

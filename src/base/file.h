@@ -22,14 +22,18 @@ bool file_exists(const char *path);
 bool file_is_dir(const char *path);
 /* "dir/name" in new memory. */
 char *file_join(const char *dir, const char *name);
-/* Makes a directory (parents must exist); it is no error if it is there. */
+/* Makes a folder and those above it; it is no error if it is there. */
 int file_mkdir(const char *path);
+/* Makes a new, empty folder beside `path`, to be filled and renamed to it; returns its name (mem_free), or
+ * NULL with an error. */
+char *file_temporary_dir(const char *path);
 
 /* A file written under a temporary name beside its target. Nothing is visible before file_commit, which
- * flushes, syncs and renames; file_abort removes the temporary. */
+ * flushes, syncs and renames; file_abort removes the temporary. A target that exists and is no regular file
+ * (/dev/null, a pipe) is written directly instead. */
 typedef struct file_out {
     FILE *f;
-    char *path, *temp;
+    char *path, *temp; /* temp is NULL when the target is written directly */
 } file_out;
 
 int file_create(file_out *o, const char *path);

@@ -8,8 +8,8 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
+#include "io/jsontext.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,14 +28,12 @@ static const char *const NAMES[MX_DTYPES] = {
 static void add_string(strbuf *s, const char *text)
 {
     json_t *v = json_string(text);
-    char *quoted = v ? json_dumps(v, JSON_ENCODE_ANY) : NULL;
-    if (quoted)
-        strbuf_adds(s, quoted);
-    else {
+    if (v) {
+        jsontext_add(s, v, JSON_ENCODE_ANY);
+    } else {
         error_set("\"%.80s\" cannot be written: it is not valid UTF-8, or memory is out", text);
         s->failed = true;
     }
-    free(quoted); /* jansson's memory */
     json_decref(v);
 }
 

@@ -192,28 +192,33 @@ static int write_config(const converter *c, const char *temp)
 {
     static const char *const DTYPE_KEYS[] = {"torch_dtype", "dtype"};
     json_t *root = json_copy(c->model->config.root), *q = NULL;
+    int failed = root ? 0 : -1;
     json_object_del(root, "_name_or_path");
     json_object_del(root, "vision_config");
+    bool quantized = c->o->quantize || (!c->o->dequantize && c->model->quantization.bits);
     if (c->o->quantize)
         q = json_pack("{s:i, s:i, s:s}", "group_size", c->group_size, "bits", c->bits, "mode", "affine");
-    else if (!c->o->dequantize && c->model->quantization.bits)
+    else if (quantized)
         q = json_incref(quantization_of(root));
     json_object_del(root, "quantization");
     json_object_del(root, "quantization_config");
-    if (q) {
-        json_object_set(root, "quantization", q);
-        json_object_set(root, "quantization_config", q);
+    if (quantized) {
+        failed |= json_object_set(root, "quantization", q);
+        failed |= json_object_set(root, "quantization_config", q);
     }
     for (size_t i = 0; i < 2; i++)
         if (c->cast && json_object_get(root, DTYPE_KEYS[i]))
-            json_object_set_new(root, DTYPE_KEYS[i], json_string(mx_dtype_name(c->dtype)));
+            failed |= json_object_set_new(root, DTYPE_KEYS[i], json_string(mx_dtype_name(c->dtype)));
     strbuf text = {0};
-    convert_json(&text, root);
+    if (failed)
+        error_set("out of memory for config.json");
+    else
+        convert_json(&text, root);
     strbuf_addc(&text, '\n');
     json_decref(q);
     json_decref(root);
     char *path = file_join(temp, "config.json");
-    int rc = path && !text.failed ? file_save(path, text.data, text.len) : -1;
+    int rc = path && !failed && !text.failed ? file_save(path, text.data, text.len) : -1;
     mem_free(path);
     strbuf_free(&text);
     return rc;

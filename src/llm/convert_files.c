@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "io/jsontext.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -114,14 +115,9 @@ static void add_value(strbuf *out, const json_t *v, int depth)
     } else if (json_is_real(v)) {
         add_real(out, json_real_value(v));
     } else {
-        char *text = v ? json_dumps(v, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
-        if (!text)
-            error_set("out of memory while writing JSON");
-        else
-            lower_escapes(text);
-        out->failed |= !text;
-        strbuf_adds(out, text ? text : "");
-        free(text); /* jansson's memory */
+        size_t from = out->len;
+        if (jsontext_add(out, v, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) == 0)
+            lower_escapes(out->data + from);
     }
 }
 
@@ -129,25 +125,31 @@ void convert_json(strbuf *out, const json_t *value) { add_value(out, value, 0); 
 
 /* --- the folder --- */
 
+/* The last name of a path, n bytes; slashes at the end do not count. */
+static const char *last_part(const char *path, size_t *n)
+{
+    const char *end = path + strlen(path);
+    while (end > path + 1 && end[-1] == '/')
+        end--;
+    const char *p = end;
+    while (p > path && p[-1] != '/')
+        p--;
+    *n = (size_t)(end - p);
+    return p;
+}
+
 char *convert_begin(const char *to)
 {
-    size_t n = strlen(to);
-    while (n > 1 && to[n - 1] == '/')
-        n--;
-    if (n == 0 || file_exists(to)) {
-        error_set(n ? "%s: exists already; name a folder that does not"
-                    : "%sthe name of the new folder is empty",
+    if (!*to || file_exists(to)) {
+        error_set(*to ? "%s: exists already; name a folder that does not"
+                      : "%sthe name of the new folder is empty",
                   to);
         return NULL;
     }
-    strbuf name = {0};
-    strbuf_add(&name, to, n);
-    strbuf_addf(&name, ".tmp-%ld", (long)getpid());
-    char *temp = strbuf_take(&name);
-    if (temp && file_mkdir(temp)) {
-        mem_free(temp);
-        return NULL;
-    }
+    size_t n;
+    char *above = mem_strndup(to, (size_t)(last_part(to, &n) - to));
+    char *temp = above && (!*above || file_mkdir(above) == 0) ? file_temporary_dir(to) : NULL;
+    mem_free(above);
     return temp;
 }
 
@@ -250,12 +252,6 @@ static void add_licence(strbuf *out, const char *front, size_t n)
     }
 }
 
-static const char *last_part(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash && slash[1] ? slash + 1 : path;
-}
-
 int convert_card(const char *from, const char *to, const char *temp, const char *what)
 {
     char *source = file_join(from, "README.md"), *target = file_join(temp, "README.md"), *old = NULL;
@@ -267,15 +263,15 @@ int convert_card(const char *from, const char *to, const char *temp, const char 
     size_t front_len = 0;
     if (old)
         body = split_card(old, &front, &front_len);
+    size_t from_len, to_len;
+    const char *from_name = last_part(from, &from_len), *to_name = last_part(to, &to_len);
     strbuf out = {0};
     strbuf_adds(&out, "---\n");
     add_licence(&out, front, front_len);
-    strbuf_addf(
-        &out,
-        "library_name: mlx\npipeline_tag: text-generation\nbase_model: %s\ntags:\n- mlx\n---\n\n# %s\n\n",
-        last_part(from), last_part(to));
-    strbuf_addf(&out, "%s in MLX's format (%s), converted with mica %s.\n\n", last_part(from), what,
-                MICA_VERSION);
+    strbuf_addf(&out,
+                "library_name: mlx\npipeline_tag: text-generation\nbase_model: %.*s\ntags:\n- mlx\n---\n\n"
+                "# %.*s\n\n%.*s in MLX's format (%s), converted with mica %s.\n\n",
+                (int)from_len, from_name, (int)to_len, to_name, (int)from_len, from_name, what, MICA_VERSION);
     strbuf_adds(&out, "```\nmica generate --model . --prompt \"Once upon a time\"\n```\n");
     if (*body)
         strbuf_addf(&out, "\nThe original card follows.\n\n%s", body);

@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void errors_keep_the_first(void **state)
@@ -17,6 +18,13 @@ static void errors_keep_the_first(void **state)
     error_clear();
     assert_false(error_pending());
     assert_string_equal(error_text(), "");
+    error_set("a\x1b[2Jb\xC2\x9B c\xC3\xA9");
+    assert_string_equal(error_text(), "a [2Jb   c\xC3\xA9");
+    error_within("file %d", 7);
+    assert_string_equal(error_text(), "file 7: a [2Jb   c\xC3\xA9");
+    error_clear();
+    error_within("nothing is wrong");
+    assert_false(error_pending());
 }
 
 static void sizes_overflow_is_refused(void **state)
@@ -75,6 +83,26 @@ static void utf8_is_strict(void **state)
     assert_int_equal(utf8_pending("a\xFF", 2), 0);
 }
 
+/* Every place in words of eight bytes and around them. */
+static void utf8_check_finds_the_first_bad_byte(void **state)
+{
+    (void)state;
+    char text[40];
+    for (size_t n = 0; n <= sizeof text; n++)
+        for (size_t at = 0; at < n; at++) {
+            memset(text, 'a', sizeof text);
+            assert_int_equal(utf8_check(text, n), n);
+            text[at] = (char)0x80;
+            assert_int_equal(utf8_check(text, n), at);
+            text[at] = (char)0xC3;
+            assert_int_equal(utf8_check(text, n), at);
+            if (at + 1 < n) {
+                text[at + 1] = (char)0xA9;
+                assert_int_equal(utf8_check(text, n), n);
+            }
+        }
+}
+
 static void strings_grow(void **state)
 {
     (void)state;
@@ -104,7 +132,11 @@ static void files_replace_whole(void **state)
     file_out o;
     assert_int_equal(file_create(&o, path), 0);
     assert_int_equal(file_write(&o, "x", 1), 0);
+    char *temp = mem_strdup(o.temp);
+    assert_true(file_exists(temp));
     file_abort(&o);
+    assert_false(file_exists(temp));
+    mem_free(temp);
     file_map m;
     assert_int_equal(file_map_open(&m, path), 0);
     assert_memory_equal(m.data, "hello", 5);
@@ -114,12 +146,72 @@ static void files_replace_whole(void **state)
     assert_error(path);
 }
 
+static void devices_and_pipes(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/mica-test-XXXXXX";
+    struct stat st;
+    file_map m;
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(file_save("/dev/null", "x", 1), 0);
+    assert_int_equal(stat("/dev/null", &st), 0);
+    assert_true(S_ISCHR(st.st_mode));
+    assert_int_equal(file_save(dir, "x", 1), -1);
+    assert_error("it is a folder");
+    char *pipe = file_join(dir, "pipe");
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    assert_int_equal(file_map_open(&m, pipe), -1); /* at once: nobody writes to it */
+    assert_error("not a regular file");
+    unlink(pipe);
+    rmdir(dir);
+    mem_free(pipe);
+}
+
+static void folders_are_made(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/mica-test-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    char *deep = file_join(dir, "a//b/c/"), *b = file_join(dir, "a/b");
+    assert_int_equal(file_mkdir(deep), 0);
+    assert_int_equal(file_mkdir(deep), 0);
+    assert_true(file_is_dir(deep));
+    char *one = file_temporary_dir(deep), *two = file_temporary_dir(deep);
+    assert_string_not_equal(one, two);
+    assert_true(file_is_dir(one) && file_is_dir(two));
+    rmdir(one);
+    rmdir(two);
+    rmdir(deep);
+    assert_int_equal(file_save(deep, "x", 1), -1); /* the name ends with a slash */
+    error_clear();
+    char *file = file_join(b, "c");
+    assert_int_equal(file_save(file, "x", 1), 0);
+    assert_int_equal(file_mkdir(deep), -1);
+    assert_error("cannot make the folder");
+    unlink(file);
+    rmdir(b);
+    b[strlen(b) - 2] = 0;
+    rmdir(b);
+    assert_int_equal(rmdir(dir), 0); /* nothing was left */
+    mem_free(deep);
+    mem_free(b);
+    mem_free(one);
+    mem_free(two);
+    mem_free(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(errors_keep_the_first), cmocka_unit_test(sizes_overflow_is_refused),
-        cmocka_unit_test(map_finds_what_was_put), cmocka_unit_test(utf8_is_strict),
-        cmocka_unit_test(strings_grow),          cmocka_unit_test(files_replace_whole),
+        cmocka_unit_test(errors_keep_the_first),
+        cmocka_unit_test(sizes_overflow_is_refused),
+        cmocka_unit_test(map_finds_what_was_put),
+        cmocka_unit_test(utf8_is_strict),
+        cmocka_unit_test(strings_grow),
+        cmocka_unit_test(files_replace_whole),
+        cmocka_unit_test(devices_and_pipes),
+        cmocka_unit_test(folders_are_made),
+        cmocka_unit_test(utf8_check_finds_the_first_bad_byte),
     };
     return RUN_TESTS("base", tests, NULL);
 }
