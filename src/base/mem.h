@@ -1,5 +1,8 @@
-/* The only way to heap memory. Every function sets the thread's error when it fails, counts what is live,
- * and can be told to fail at the k-th call, which is how tests walk every out-of-memory path. */
+/* The only way to heap memory of our own. Every function sets the thread's error when it fails, counts what
+ * is live, and can be told to fail at the k-th call, which is how tests walk every out-of-memory path.
+ *
+ * JSON trees are not among it: jansson has one allocator a process, which is the program's to set and not a
+ * library's, and its parser aborts by an assertion when an allocation fails at the wrong place. */
 #ifndef MICA_BASE_MEM_H
 #define MICA_BASE_MEM_H
 
