@@ -35,7 +35,9 @@ static int load_eos(lm_model *m)
         n = 1;
     if (rc || !cfg_ok(&c))
         return -1;
-    m->n_eos = n < MAX_EOS ? n : MAX_EOS;
+    if (n > MAX_EOS)
+        return error_set("%s: %zu end tokens; at most %d are supported", m->dir, n, MAX_EOS);
+    m->n_eos = n;
     m->eos = mem_alloc(m->n_eos, sizeof *m->eos);
     if (!m->eos)
         return -1;
