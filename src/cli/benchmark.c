@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
+#include "io/jsontext.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -266,7 +267,7 @@ static json_t *report_json(const benchmark_options *o, const report *rep)
 static int print_json(json_t *value)
 {
     strbuf out = {0};
-    int status = cli_add_json(&out, value, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    int status = jsontext_add(&out, value, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     strbuf_addc(&out, '\n');
     if (status == 0)
         status = cli_write(out.data, out.len);

@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/lineedit.h"
 #include "cli/progress.h"
+#include "io/jsontext.h"
 
 #include <limits.h>
 #include <string.h>
@@ -74,20 +75,48 @@ static line_result read_line(chat *c, const char *prompt)
     return lineedit_read(c->input, prompt, &c->line);
 }
 
-/* After an opening """: everything up to the line that ends in """. The opening line's rest is in c->line. */
+/* After an opening """: everything up to the line that ends in """. The opening line's rest is in c->line. A
+ * mark that stands on a line of its own adds no line to the text. */
 static line_result read_block(chat *c)
 {
-    for (;;) {
+    for (bool first = true, any = false;; first = false) {
         size_t n = c->line.len;
         bool ends = n >= 3 && strcmp(c->line.data + n - 3, "\"\"\"") == 0;
-        strbuf_add(&c->message, strbuf_text(&c->line), ends ? n - 3 : n);
+        n -= ends ? 3 : 0;
+        if (n || !(first || ends)) {
+            if (any)
+                strbuf_addc(&c->message, '\n');
+            strbuf_add(&c->message, strbuf_text(&c->line), n);
+            any = true;
+        }
         if (ends)
             return LINE_TEXT;
+        line_result r = read_line(c, "... ");
+        if (r != LINE_TEXT)
+            return r;
+    }
+}
+
+/* The rest of a message whose first line is in c->line; *command as below. */
+static line_result read_rest(chat *c, bool *command)
+{
+    if (strncmp(strbuf_text(&c->line), "\"\"\"", 3) == 0) {
+        size_t n = c->line.len - 3;
+        memmove(c->line.data, c->line.data + 3, n + 1);
+        c->line.len = n;
+        return read_block(c);
+    }
+    *command = true;
+    while (c->line.len && c->line.data[c->line.len - 1] == '\\') {
+        *command = false;
+        strbuf_add(&c->message, c->line.data, c->line.len - 1);
         strbuf_addc(&c->message, '\n');
         line_result r = read_line(c, "... ");
         if (r != LINE_TEXT)
             return r;
     }
+    strbuf_add(&c->message, strbuf_text(&c->line), c->line.len);
+    return LINE_TEXT;
 }
 
 /* Reads a message of one or more lines into c->message. *command: it is one line and may be a command. */
@@ -96,21 +125,11 @@ static line_result read_message(chat *c, bool *command)
     strbuf_clear(&c->message);
     *command = false;
     line_result r = read_line(c, ">>> ");
-    if (r == LINE_TEXT && strncmp(strbuf_text(&c->line), "\"\"\"", 3) == 0) {
-        size_t n = c->line.len - 3;
-        memmove(c->line.data, c->line.data + 3, n + 1);
-        c->line.len = n;
-        r = read_block(c);
-    } else {
-        *command = true;
-        while (r == LINE_TEXT && c->line.len && c->line.data[c->line.len - 1] == '\\') {
-            *command = false;
-            strbuf_add(&c->message, c->line.data, c->line.len - 1);
-            strbuf_addc(&c->message, '\n');
-            r = read_line(c, "... ");
-        }
-        strbuf_adds(&c->message, strbuf_text(&c->line));
-    }
+    if (r != LINE_TEXT)
+        return r;
+    r = read_rest(c, command);
+    if (r == LINE_END && !lineedit_interactive(c->input))
+        return (line_result)error_set("standard input ends within a message of several lines");
     if (r == LINE_TEXT && *command)
         lineedit_remember(c->input, strbuf_text(&c->message));
     return c->message.failed ? LINE_ERROR : r;
@@ -146,7 +165,7 @@ static char *render(chat *c)
     strbuf text = {0};
     char *prompt = NULL;
     lm_template_options options = {.kwargs = c->o.template_config};
-    if (cli_add_json(&text, bad ? NULL : all, 0) == 0)
+    if (jsontext_add(&text, bad ? NULL : all, 0) == 0)
         prompt = lm_template(c->model, strbuf_text(&text), &options);
     json_decref(all);
     strbuf_free(&text);
@@ -359,6 +378,8 @@ static int start(chat *c)
     if (cli_check_model(c->m.path, false))
         return -1;
     if (c->o.system && cli_check_text("--system-prompt", c->o.system, strlen(c->o.system)))
+        return -1;
+    if (cli_check_object("--chat-template-config", c->o.template_config))
         return -1;
     c->model = cli_load(&c->m);
     if (!c->model)

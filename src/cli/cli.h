@@ -52,7 +52,11 @@ lm_model *cli_load(const model_options *m);
 int cli_extra_eos(const lm_model *model, const option_list *list, int **ids);
 /* Is the text of an argument valid UTF-8? what names it in the error. */
 int cli_check_text(const char *what, const char *text, size_t n);
-/* Reads all of stdin, or a file. */
+/* Parses an option's value that must be a JSON object; NULL with an error. */
+json_t *cli_parse_object(const char *name, const char *text);
+/* Is an option's value (NULL: not given) a JSON object? 0, or -1 with an error. */
+int cli_check_object(const char *name, const char *text);
+/* Reads all of stdin. */
 int cli_read_stdin(strbuf *text);
 
 /* --- output --- */
@@ -63,8 +67,6 @@ int cli_write(const char *p, size_t n);
 int cli_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 int cli_flush(void);
 bool cli_closed(void);
-/* Appends a JSON value as text. */
-int cli_add_json(strbuf *out, const json_t *value, size_t flags);
 /* Is fd a terminal that wants colour (NO_COLOR, TERM=dumb)? */
 bool cli_color(int fd);
 

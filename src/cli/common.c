@@ -191,10 +191,28 @@ int cli_check_text(const char *what, const char *text, size_t n)
                      valid);
 }
 
+json_t *cli_parse_object(const char *name, const char *text)
+{
+    json_error_t e;
+    json_t *value = json_loads(text, JSON_REJECT_DUPLICATES, &e);
+    if (value && json_is_object(value))
+        return value;
+    error_set("%s: not a JSON object%s%s", name, value ? "" : ": ", value ? "" : e.text);
+    json_decref(value);
+    return NULL;
+}
+
+int cli_check_object(const char *name, const char *text)
+{
+    json_t *value = text ? cli_parse_object(name, text) : NULL;
+    json_decref(value);
+    return text && !value ? -1 : 0;
+}
+
 int cli_read_stdin(strbuf *text)
 {
     char block[65536];
-    for (;;) {
+    while (!text->failed) {
         ssize_t n = read(STDIN_FILENO, block, sizeof block);
         if (n < 0 && errno == EINTR)
             continue;
@@ -236,20 +254,6 @@ bool cli_color(int fd)
 {
     const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
     return isatty(fd) && !(no && *no) && term && strcmp(term, "dumb") != 0;
-}
-
-static int add_bytes(const char *p, size_t n, void *user)
-{
-    strbuf *out = user;
-    strbuf_add(out, p, n);
-    return out->failed;
-}
-
-int cli_add_json(strbuf *out, const json_t *value, size_t flags)
-{
-    if (value && json_dump_callback(value, add_bytes, out, flags) == 0)
-        return 0;
-    return error_set("out of memory for JSON text");
 }
 
 /* --- Ctrl-C --- */

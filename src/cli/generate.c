@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
+#include "io/jsontext.h"
 
 #include <jansson.h>
 #include <limits.h>
@@ -61,7 +62,7 @@ typedef struct run {
     int *ids, *extra_eos;
     size_t n_ids, text_bytes;
     progress bar;
-    bool output_failed;
+    bool started, output_failed;
 } run;
 
 /* --- the prompt --- */
@@ -101,7 +102,7 @@ static int add_messages(const run *r, strbuf *out)
     if (r->o.prefill)
         json_array_append_new(list, json_pack("{s:s, s:s}", "role", "assistant", "content", r->o.prefill));
     size_t wanted = 1 + (r->o.system != NULL) + (r->o.prefill != NULL);
-    int status = cli_add_json(out, json_array_size(list) == wanted ? list : NULL, 0);
+    int status = jsontext_add(out, json_array_size(list) == wanted ? list : NULL, 0);
     json_decref(list);
     return status;
 }
@@ -131,6 +132,8 @@ static int check_template_options(const run *r)
     for (size_t i = 0; i < sizeof wanting / sizeof *wanting; i++)
         if (wanting[i].value && cli_check_text(wanting[i].name, wanting[i].value, strlen(wanting[i].value)))
             return -1;
+    if (cli_check_object("--chat-template-config", r->o.template_config))
+        return -1;
     bool has = lm_model_info(r->model).has_chat_template;
     for (size_t i = 0; i < sizeof wanting / sizeof *wanting; i++)
         if (wanting[i].value && (!has || r->o.ignore_template))
@@ -150,12 +153,6 @@ static int encode_prompt(run *r)
 }
 
 /* --- the answer --- */
-
-static void show_progress(void *user, size_t done, size_t total)
-{
-    run *r = user;
-    progress_update(&r->bar, done, total);
-}
 
 static int print_piece(void *user, const lm_token *token)
 {
@@ -178,6 +175,24 @@ static void print_setup(const run *r)
                  info.group_size, names[info.precision]);
     fprintf(stderr, "[INFO] %s, %s, %s, %d thread%s\n", info.model_type, weights, lm_isa(), lm_threads(),
             lm_threads() == 1 ? "" : "s");
+}
+
+/* The first call comes when everything was checked. */
+static void show_progress(void *user, size_t done, size_t total)
+{
+    run *r = user;
+    if (!r->started && r->o.verbose) {
+        print_setup(r);
+        r->output_failed = cli_printf("==========\n") || cli_flush();
+    }
+    r->started = true;
+    progress_update(&r->bar, done, total);
+}
+
+static bool cancelled(void *user)
+{
+    const run *r = user;
+    return r->output_failed || cli_interrupt_pending(NULL);
 }
 
 static int print_figures(const run *r, const lm_stats *stats)
@@ -203,20 +218,13 @@ static int answer(run *r)
     options.n_extra_eos = r->o.extra_eos.n;
     options.prefill_step = r->o.prefill_step;
     options.progress = show_progress;
-    options.cancelled = cli_interrupt_pending;
-    if (r->o.verbose) {
-        print_setup(r);
-        if (cli_printf("==========\n") || cli_flush())
-            return -1;
-    }
+    options.cancelled = cancelled;
     progress_start(&r->bar, "Reading the prompt", PROGRESS_COUNT);
     cli_interrupt_catch(true);
     lm_stats stats;
     int status = lm_generate(r->session, r->ids, r->n_ids, &options, print_piece, r, &stats);
     progress_end(&r->bar);
-    if (r->output_failed)
-        return -1;
-    if (status)
+    if (status || r->output_failed)
         return -1;
     if (r->o.verbose ? print_figures(r, &stats) : cli_write("\n", 1))
         return -1;

@@ -140,7 +140,7 @@ int cli_logits(int argc, char **argv)
     logits_options o = {0};
     const option_group group = OPTION_GROUP("Options", rows, &o);
     const option_spec spec = {
-        "logits", "writes the logits of given tokens to a file",
+        "mica logits", "writes the logits of given tokens to a file",
         "  mica logits --model models/story --tokens 1,2,3 --out logits.safetensors --greedy 8\n", &group, 1};
     option_result parsed = options_parse(&spec, argc, argv);
     if (parsed != OPTIONS_RUN)

@@ -32,7 +32,7 @@ static const command commands[] = {
 };
 
 static const struct { const char *name, *meaning; } variables[] = {
-    {"MICA_CPU_ISA", "use at most this instruction set: portable, avx2, avx512"},
+    {"MICA_CPU_ISA", "use at most this instruction set: portable, avx2, avx512, amx"},
     {"NO_COLOR", "when not empty: no colour"},
 };
 /* clang-format on */
@@ -109,7 +109,7 @@ int main(int argc, char **argv)
     int status = run(argc, argv, &name);
     /* One line, whatever came before; a reader that went away wants none. */
     if (status < 0 || cli_flush()) {
-        status = 1;
+        status = cli_interrupt_pending(NULL) ? 130 : 1;
         if (!cli_closed())
             fprintf(stderr, "mica%s%s: %s\n", name ? " " : "", name ? name : "",
                     error_pending() ? error_text() : "failed without saying why");

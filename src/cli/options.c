@@ -105,9 +105,9 @@ static int set_real(const option *o, float *at, const char *value)
     if (!is_number(value))
         return bad_value(o, value, "a number");
     double x = strtod(value, NULL);
-    if (!isfinite(x))
-        return bad_value(o, value, "a finite number");
     *at = (float)x;
+    if (!isfinite(*at))
+        return bad_value(o, value, "a finite 32-bit float");
     return check_range(o, value, x);
 }
 

@@ -36,26 +36,20 @@ static const char examples[] =
 
 enum { FILE_LIMIT = 256 << 20 };
 
-/* Puts a file's name in front of the error that is pending. */
-static int blame(const char *path)
-{
-    char why[900];
-    snprintf(why, sizeof why, "%s", error_text());
-    error_clear();
-    return error_set("%s: %s", path, why);
-}
-
-static json_t *load_json(const char *path)
+/* `flags` are jansson's. */
+static json_t *load_json(const char *path, size_t flags)
 {
     char *text;
     size_t n;
     json_error_t e;
     if (file_read(path, FILE_LIMIT, &text, &n))
         return NULL;
-    json_t *value = json_loadb(text, n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
+    json_t *value = json_loadb(text, n, flags, &e);
     mem_free(text);
     if (!value)
-        error_set("%s: not JSON: %s (line %d, column %d)", path, e.text, e.line, e.column);
+        error_set("%s: not JSON: %s (line %d, column %d)", path,
+                  json_error_code(&e) == json_error_null_character ? "models' templates take no NUL" : e.text,
+                  e.line, e.column);
     return value;
 }
 
@@ -78,7 +72,7 @@ static int render_file(const template_options *o)
     if (o->path || o->messages || o->tools || o->args || o->no_prompt)
         return error_set(
             "--template goes with --context and --now only: put everything else into the context");
-    json_t *vars = load_json(o->context);
+    json_t *vars = load_json(o->context, JSON_DECODE_ANY | JSON_ALLOW_NUL);
     if (vars && !json_is_object(vars))
         error_set("%s: not a JSON object", o->context);
     int status = vars && json_is_object(vars) ? file_read(o->template, FILE_LIMIT, &source, &n) : -1;
@@ -86,26 +80,15 @@ static int render_file(const template_options *o)
         jinja *t = jinja_compile(source, n);
         size_t len = 0;
         char *text = t ? jinja_render(t, vars, &(jinja_options){.now_iso = o->now}, &len) : NULL;
-        status = text ? print_text(text, len) : blame(o->template);
+        status = text ? print_text(text, len) : error_within("%s", o->template);
         jinja_free(t);
     }
     mem_free(source);
     json_decref(vars);
     return status;
 }
-/* --- a model's --- */
 
-/* Parses --chat-template-args; NULL with an error. */
-static json_t *parse_args(const char *text)
-{
-    json_error_t e;
-    json_t *value = json_loads(text, JSON_REJECT_DUPLICATES, &e);
-    if (value && json_is_object(value))
-        return value;
-    error_set("--chat-template-args: %s", value ? "not a JSON object" : e.text);
-    json_decref(value);
-    return NULL;
-}
+/* --- a model's --- */
 
 static int render_messages(const template_options *o, const json_t *messages, const json_t *tools,
                            const json_t *args)
@@ -130,11 +113,11 @@ static int render_model(const template_options *o)
         return error_set("--messages is missing: give a JSON list of messages with --messages FILE");
     if (o->context)
         return error_set("--context goes with --template");
-    json_t *messages = load_json(o->messages), *tools = NULL, *args = NULL;
+    json_t *messages = load_json(o->messages, JSON_DECODE_ANY), *tools = NULL, *args = NULL;
     int status = messages ? 0 : -1;
-    if (status == 0 && o->tools && !(tools = load_json(o->tools)))
+    if (status == 0 && o->tools && !(tools = load_json(o->tools, JSON_DECODE_ANY)))
         status = -1;
-    if (status == 0 && o->args && !(args = parse_args(o->args)))
+    if (status == 0 && o->args && !(args = cli_parse_object("--chat-template-args", o->args)))
         status = -1;
     if (status == 0)
         status = render_messages(o, messages, tools, args);

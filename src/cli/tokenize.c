@@ -6,8 +6,10 @@
 
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "io/jsontext.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,8 +81,7 @@ typedef struct id_list {
 
 static int add_id(id_list *list, long id)
 {
-    int *grown =
-        list->n < list->cap ? list->ids : mem_grow(list->ids, &list->cap, list->n + 1, sizeof *grown);
+    int *grown = mem_grow(list->ids, &list->cap, list->n + 1, sizeof *grown);
     if (!grown)
         return -1;
     list->ids = grown;
@@ -182,7 +183,7 @@ static int json_to_text(const tokenizer *t, const text_options *o, const char *i
     json_decref(value);
     if (status == 0) {
         value = o->stream ? pieces(t, o, &list) : decoded(t, o, &list);
-        status = cli_add_json(out, value, JSON_ENCODE_ANY);
+        status = jsontext_add(out, value, JSON_ENCODE_ANY);
         json_decref(value);
         strbuf_addc(out, '\n');
     }
@@ -209,17 +210,13 @@ static int each_line(const tokenizer *t, const text_options *o, convert_fn conve
     ssize_t n;
     while (status == 0 && (n = getline(&line, &cap, stdin)) >= 0) {
         number++;
-        if (emit(t, o, convert, line, (size_t)n, out) == 0)
-            continue;
-        char why[512];
-        snprintf(why, sizeof why, "%s", error_text());
-        if (!cli_closed()) {
-            error_clear();
-            error_set("line %zu: %s", number, why);
-        }
-        status = -1;
+        status = emit(t, o, convert, line, (size_t)n, out);
+        if (status)
+            error_within("line %zu", number);
     }
-    free(line);
+    if (status == 0 && !feof(stdin))
+        status = error_set("standard input: %s", strerror(errno));
+    free(line); /* getline's memory */
     return status;
 }
 
@@ -290,7 +287,7 @@ int cli_detokenize(int argc, char **argv)
     };
     text_options o = {0};
     return run(
-        "detokenize", "reads token ids from stdin, prints their text",
+        "mica detokenize", "reads token ids from stdin, prints their text",
         "  echo 1 2 3 | mica detokenize --model models/story\n"
         "  mica tokenize --model models/story < a.txt | mica detokenize --model models/story > same.txt\n",
         (option_group)OPTION_GROUP("Options", rows, &o), &o, ids_to_text, json_to_text, argc, argv);

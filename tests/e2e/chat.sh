@@ -37,6 +37,15 @@ check reset_repeats [ "$(cat "$tmp/second")" = "$(sed '/^$/d' "$tmp/first")" ]
 
 printf '"""Tell me\na story\nof a bear."""\n' | talk
 check block [ "$(answers)" = 1 ]
+cp "$tmp/out" "$tmp/a"
+printf '"""\nTell me\na story\nof a bear.\n"""\n' | talk
+check block_marks_alone [ "$(grep -v ' tok/s ' "$tmp/a")" = "$(grep -v ' tok/s ' "$tmp/out")" ]
+for unfinished in '"""Tell me\n' '"""' 'Tell me\\\n'; do
+    printf "$unfinished" | talk
+    check unfinished [ "$(cat "$tmp/code")" = 1 -a "$(wc -l <"$tmp/err")" = 1 ]
+done
+printf 'a\000b\nHello!\n' | talk
+check nul_is_refused says 'NUL' err
 printf 'Tell me\\\na story.\n' | talk
 check continued_line [ "$(answers)" = 1 ]
 printf 'Hello!\nq\nNever read\n' | talk

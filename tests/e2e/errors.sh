@@ -99,12 +99,26 @@ fails invalid_utf8_system "--system-prompt is not valid UTF-8" generate --model 
 fails empty_prompt "the prompt is empty" generate --model "$STORY" --ignore-chat-template --prompt ""
 fails eos_text 'is not one token' generate --model "$STORY" --extra-eos-token "surely not one token"
 fails eos_id 'is not an id' generate --model "$STORY" --extra-eos-token 99999999
-fails template_json "JSON" generate --model "$STORY" --chat-template-config "{nope"
+for command in generate chat; do
+    fails "template_json_$command" "--chat-template-config: not a JSON object" \
+        $command --model "$STORY" --chat-template-config "{nope"
+done
+fails top_k "top_k must be from 0 to" generate --model "$STORY" --temp 1 --top-k 99999999
+fails huge_temp "a finite 32-bit float" generate --model "$STORY" --temp 1e300
 fails system_without_template "--system-prompt needs a chat template" \
     generate --model "$STORY" --ignore-chat-template --system-prompt x
 fails token_range "is not an id of this model" logits --model "$STORY" --tokens 1,99999999 --out "$tmp/x.safetensors"
 fails token_text "is not a token id" logits --model "$STORY" --tokens 1,two --out "$tmp/x.safetensors"
 fails out_folder "$tmp/nowhere" logits --model "$STORY" --tokens 1 --out "$tmp/nowhere/x.safetensors"
+fails out_is_folder "it is a folder" logits --model "$STORY" --tokens 1 --out "$tmp"
+"$MICA" logits --model "$STORY" --tokens 1 --out /dev/null
+check out_device [ -c /dev/null ]
+for command in tokenize detokenize; do
+    mica $command --model "$STORY" --json-lines </
+    expect_failure "unreadable_stdin_$command" "standard input: "
+done
+echo '[{"role": "user", "content": "a\u0000b"}]' >"$tmp/nul.json"
+fails template_nul "take no NUL" template --model "$STORY" --messages "$tmp/nul.json"
 echo "1 2 99999999" >"$tmp/ids"
 mica detokenize --model "$STORY" <"$tmp/ids"
 expect_failure detokenize_range "is not an id"
