@@ -17,12 +17,14 @@ mlx_array mx_matmul(mlx_array a, mlx_array b)
     if (mx_is_null(a) || mx_is_null(b))
         return MX_NULL;
     if (mx_ndim(a) == 0 || mx_ndim(b) == 0)
-        return op_fail("[matmul] shapes %s and %s: both must have at least one dimension", op_shape(a), op_shape(b));
+        return op_fail("[matmul] shapes %s and %s: both must have at least one dimension", op_shape(a),
+                       op_shape(b));
     mlx_dtype t = mx_promote(mx_dtype_of(a), mx_dtype_of(b));
     if (!dtype_is_float(t))
         return op_fail("[matmul] only real floating point types are supported, not %s", mx_dtype_name(t));
     bool row = mx_ndim(a) == 1, column = mx_ndim(b) == 1;
-    mlx_array in[2] = {operand(row ? mx_expand_dims(a, 0) : a, t), operand(column ? mx_expand_dims(b, 1) : b, t)};
+    mlx_array in[2] = {operand(row ? mx_expand_dims(a, 0) : a, t),
+                       operand(column ? mx_expand_dims(b, 1) : b, t)};
     mlx_array y = prim_make(PRIM_Matmul, in, 2, NULL, 0);
     if (!mx_is_null(y) && row)
         y = mx_squeeze(y, -2);
@@ -49,10 +51,12 @@ int mx_quantize(mlx_array w, int group_size, int bits, mlx_array out[3])
         return -1;
     mlx_dtype t = mx_dtype_of(w);
     if (!dtype_is_float(t) || t == MLX_FLOAT64)
-        return error_set("[quantize] only float16, bfloat16 and float32 can be quantized, not %s", mx_dtype_name(t));
+        return error_set("[quantize] only float16, bfloat16 and float32 can be quantized, not %s",
+                         mx_dtype_name(t));
     if (mx_ndim(w) < 2 || mx_shape(w)[mx_ndim(w) - 1] % group_size != 0)
-        return error_set("[quantize] shape %s: at least 2 dimensions and a last axis that divides by %d are needed",
-                         op_shape(w), group_size);
+        return error_set(
+            "[quantize] shape %s: at least 2 dimensions and a last axis that divides by %d are needed",
+            op_shape(w), group_size);
     prim_quant params = {group_size, bits, 0, 0};
     return prim_make_many(PRIM_Quantize, &w, 1, &params, sizeof params, out, 3);
 }
@@ -64,8 +68,8 @@ static bool check_packed(const char *op, mlx_array w, mlx_array scales, mlx_arra
         return false;
     mlx_dtype t = mx_dtype_of(scales);
     if (mx_dtype_of(w) != MLX_UINT32 || !dtype_is_float(t) || t == MLX_FLOAT64 || mx_dtype_of(biases) != t) {
-        error_set("[%s] w must be uint32 (it is %s), scales and biases of one float dtype (they are %s, %s)", op,
-                  mx_dtype_name(mx_dtype_of(w)), mx_dtype_name(t), mx_dtype_name(mx_dtype_of(biases)));
+        error_set("[%s] w must be uint32 (it is %s), scales and biases of one float dtype (they are %s, %s)",
+                  op, mx_dtype_name(mx_dtype_of(w)), mx_dtype_name(t), mx_dtype_name(mx_dtype_of(biases)));
         return false;
     }
     int ndim = mx_ndim(w);
@@ -77,7 +81,11 @@ static bool check_packed(const char *op, mlx_array w, mlx_array scales, mlx_arra
     if (!fits)
         error_set("[%s] shapes %s of w, %s of scales and %s of biases do not fit %d bits in groups of %d", op,
                   op_shape(w), op_shape(scales), op_shape(biases), bits, group);
-    return fits;
+    else if (mx_shape(scales)[ndim - 1] > INT32_MAX / group)
+        error_set("[%s] the rows of w %s have more than %d elements", op, op_shape(w), INT32_MAX);
+    else
+        return true;
+    return false;
 }
 
 mlx_array mx_dequantize(mlx_array w, mlx_array scales, mlx_array biases, int group_size, int bits)
@@ -99,8 +107,9 @@ mlx_array mx_quantized_matmul(mlx_array x, mlx_array w, mlx_array scales, mlx_ar
     mlx_dtype t = mx_promote(mx_dtype_of(x), mx_dtype_of(scales));
     int inner = transpose ? mx_shape(scales)[mx_ndim(scales) - 1] * group_size : mx_shape(w)[mx_ndim(w) - 2];
     if (mx_ndim(w) != 2 || mx_ndim(x) < 1 || mx_shape(x)[mx_ndim(x) - 1] != inner)
-        return op_fail("[quantized_matmul] the last axis of x %s must be %d for w %s, and w must have 2 dimensions",
-                       op_shape(x), inner, op_shape(w));
+        return op_fail(
+            "[quantized_matmul] the last axis of x %s must be %d for w %s, and w must have 2 dimensions",
+            op_shape(x), inner, op_shape(w));
     if (t == MLX_FLOAT64 || !dtype_is_float(t))
         return op_fail("[quantized_matmul] x of %s is not supported", mx_dtype_name(mx_dtype_of(x)));
     if (!dtype_is_float(mx_dtype_of(x)))

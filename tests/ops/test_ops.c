@@ -172,6 +172,24 @@ static void quantized(void **state)
     CHECK_FAILS(mx_quantized_matmul(x, q[0], q[1], q[2], true, 32, 4, MX_EXACT), "do not fit");
     CHECK_FAILS(mx_quantized_matmul(VEC(1, 2), q[0], q[1], q[2], true, 64, 4, MX_EXACT), "last axis of x");
     CHECK_FAILS(mx_dequantize(w, q[1], q[2], 64, 4), "must be uint32");
+    /* w as a view: every second row */
+    mlx_array half[3], dense = mx_dequantize(q[0], q[1], q[2], 64, 4);
+    float expected[9];
+    for (int i = 0; i < 3; i++)
+        half[i] = mx_slice(q[i], (int[]){0, 0}, (int[]){6, 1000}, (int[]){2, 1});
+    dense = mx_slice(dense, (int[]){0, 0}, (int[]){6, 1000}, (int[]){2, 1});
+    assert_int_equal(mx_read_f32(mx_matmul(x, mx_transpose(dense, SHAPE(1, 0))), expected), 0);
+    check(mx_quantized_matmul(x, half[0], half[1], half[2], true, 64, 4, MX_EXACT), 9, expected, 1e-4f);
+    /* sums of nothing are 0, either way round */
+    mlx_array none = mx_zeros(SHAPE(2, 0), MLX_UINT32), few = mx_zeros(SHAPE(2, 0), MLX_FLOAT32);
+    CHECK(mx_quantized_matmul(few, none, few, few, true, 64, 4, MX_EXACT), 0, 0, 0, 0, 0);
+    none = mx_zeros(SHAPE(0, 8), MLX_UINT32), few = mx_zeros(SHAPE(0, 1), MLX_FLOAT32);
+    CHECK(mx_sum(mx_quantized_matmul(mx_zeros(SHAPE(2, 0), MLX_FLOAT32), none, few, few, false, 64, 4, MX_EXACT),
+                 SHAPE(1), false), 0, 0, 0);
+    /* rows longer than an int counts */
+    mlx_array wide = mx_broadcast_to(mx_int(0, MLX_UINT32), SHAPE(1, 1 << 30));
+    mlx_array scales = mx_broadcast_to(mx_float(0, MLX_FLOAT32), SHAPE(1, 1 << 27));
+    CHECK_FAILS(mx_dequantize(wide, scales, scales, 64, 4), "more than 2147483647 elements");
     mx_release(0);
 }
 
