@@ -150,37 +150,37 @@ int cpu_eval_arg_reduce(node *n)
     return 0;
 }
 
-/* One step of a running sum for everything behind the axis: y = previous + x. */
+/* The running sums of `length` rows of `inner` elements (`bytes` bytes), which stand `bytes` apart, forwards or back. */
+static void scan_rows(cpu_binary_fn add, const char *x, char *y, size_t length, size_t inner, ptrdiff_t bytes,
+                      bool inclusive)
+{
+    size_t size = (size_t)(bytes < 0 ? -bytes : bytes), first = inclusive ? 0 : 1;
+    if (!inclusive)
+        memset(y, 0, size);
+    for (size_t i = first; i < length; i++) {
+        const char *row = x + (ptrdiff_t)(i - first) * bytes;
+        char *to = y + (ptrdiff_t)i * bytes;
+        if (i == first)
+            memcpy(to, row, size);
+        else
+            add(to - bytes, 1, row, 1, to, inner);
+    }
+}
+
 int cpu_eval_scan(node *n)
 {
     const prim_scan *p = n->params;
     cpu_binary_fn add = cpu_kernels_get()->elementwise.binary[CPU_add][n->dtype];
-    buffer *temp;
-    const char *x = walk_dense(n->inputs[0], &temp);
     if (!add)
         return cpu_eval_no_kernel(n, (mlx_dtype)n->dtype);
-    if (!x || node_allocate(n)) {
-        buffer_release(temp);
-        return -1;
-    }
-    size_t itemsize = node_itemsize(n), inner = (size_t)n->strides[p->axis], length = (size_t)n->shape[p->axis];
-    size_t outer = n->size ? n->size / (inner * length) : 0, step = inner * itemsize;
-    for (size_t o = 0; o < outer; o++) {
-        const char *in = x + o * length * step;
-        char *out = n->data + o * length * step, *before = NULL;
-        for (size_t i = 0; i < length; i++) {
-            size_t at = p->reverse ? length - 1 - i : i, from = p->reverse ? at + 1 : at - 1;
-            char *to = out + at * step;
-            const char *source = in + (p->inclusive ? at : from) * step;
-            if (!p->inclusive && i == 0)
-                memset(to, 0, step);
-            else if (!before || (!p->inclusive && i == 1))
-                memcpy(to, source, step);
-            else
-                add(before, 1, source, 1, to, inner);
-            before = to;
-        }
-    }
+    buffer *temp;
+    const char *x = walk_dense(n->inputs[0], &temp);
+    int rc = x ? node_allocate(n) : -1;
+    size_t inner = (size_t)n->strides[p->axis], length = (size_t)n->shape[p->axis];
+    size_t bytes = inner * node_itemsize(n), first = p->reverse && length ? (length - 1) * bytes : 0;
+    for (size_t at = 0; rc == 0 && at < node_bytes(n); at += length * bytes)
+        scan_rows(add, x + at + first, n->data + at + first, length, inner,
+                  p->reverse ? -(ptrdiff_t)bytes : (ptrdiff_t)bytes, p->inclusive);
     buffer_release(temp);
-    return 0;
+    return rc;
 }
