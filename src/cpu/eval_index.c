@@ -20,6 +20,8 @@ static int64_t read_index(const char *p, mlx_dtype t)
         return *(const int16_t *)p;
     case MLX_INT32:
         return *(const int32_t *)p;
+    case MLX_UINT64: /* what int64 does not hold is out of bounds anyway, and not negative */
+        return *(const uint64_t *)p > INT64_MAX ? INT64_MAX : (int64_t) * (const uint64_t *)p;
     default:
         return *(const int64_t *)p;
     }

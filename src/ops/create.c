@@ -89,11 +89,17 @@ mlx_array mx_arange(double start, double stop, double step, mlx_dtype dtype)
 {
     if (dtype == MLX_BOOL || dtype == MLX_COMPLEX64)
         return op_fail("[arange] %s is not supported", mx_dtype_name(dtype));
-    if (isnan(start) || isnan(stop) || isnan(step) || isinf(start) || isinf(stop) || step == 0)
+    if (!isfinite(start) || !isfinite(stop) || isnan(step) || step == 0)
         return op_fail("[arange] start and stop must be finite and step not 0");
+    if (isinf(step)) { /* the first element is the last */
+        step = copysign(1, step);
+        stop = (stop - start) * step > 0 ? start + step : start;
+    }
     double count = ceil((stop - start) / step);
     if (count > INT32_MAX)
         return op_fail("[arange] %.0f elements are too many", count);
+    if (dtype_is_integer(dtype) && (fabs(start) >= 0x1p63 || fabs(step) >= 0x1p63))
+        return op_fail("[arange] start %g and step %g do not fit %s", start, step, mx_dtype_name(dtype));
     prim_arange params = {start, step, (int32_t)dtype, count > 0 ? (int32_t)count : 0};
     return prim_make(PRIM_Arange, NULL, 0, &params, sizeof params);
 }

@@ -10,16 +10,17 @@ static bool infer(mlx_array x, const int *shape, size_t n, int *out)
 {
     size_t known = 1, size = mx_size(x);
     int hole = -1;
+    bool fits = true;
     for (size_t i = 0; i < n; i++) {
         out[i] = shape[i];
         if (shape[i] == -1 && hole < 0)
             hole = (int)i;
-        else if (shape[i] < 0 || __builtin_mul_overflow(known, (size_t)shape[i], &known))
-            known = SIZE_MAX;
+        else
+            fits &= shape[i] >= 0 && !__builtin_mul_overflow(known, (size_t)shape[i], &known);
     }
-    if (hole >= 0 && known != 0 && size % known == 0)
+    if (fits && hole >= 0 && known != 0 && size % known == 0 && size / known <= INT32_MAX)
         out[hole] = (int)(size / known);
-    else if (hole >= 0 || known != size) {
+    else if (!fits || hole >= 0 || known != size) {
         error_set("[reshape] an array of shape %s cannot become %s", op_shape(x), shape_text(shape, (int)n));
         return false;
     }
@@ -103,7 +104,7 @@ mlx_array mx_broadcast_to(mlx_array x, const int *shape, size_t n)
     return op_target(PRIM_Broadcast, x, shape, n);
 }
 
-/* One axis of a slice as Python resolves it: wrapped, clipped, then counted. */
+/* One axis of a slice as Python resolves it: wrapped, clipped, then counted. An empty one starts at 0. */
 static prim_range resolve(int size, int start, int stop, int stride)
 {
     int low = stride < 0 ? -1 : 0, high = stride < 0 ? size - 1 : size;
@@ -111,7 +112,7 @@ static prim_range resolve(int size, int start, int stop, int stride)
     a = a < low ? low : a > high ? high : a;
     b = b < low ? low : b > high ? high : b;
     int64_t span = stride > 0 ? b - a : a - b, step = stride > 0 ? stride : -(int64_t)stride;
-    return (prim_range){(int)a, span > 0 ? (int)((span + step - 1) / step) : 0, stride};
+    return span > 0 ? (prim_range){(int)a, (int)((span + step - 1) / step), stride} : (prim_range){0, 0, stride};
 }
 
 /* Resolves all axes; false with an error on a stride of 0. *whole: the slice is all of x. */

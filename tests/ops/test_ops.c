@@ -82,7 +82,22 @@ static void shapes(void **state)
     CHECK(mx_arange(0, 1, 0.3, MLX_FLOAT32), 0, 0, 0.3f, 0.6f, 0.9000000357627869f);
     CHECK_INTS(mx_arange(5, 0, -2, MLX_INT32), 5, 3, 1);
     assert_int_equal(mx_ndim(mx_squeeze(mx_expand_dims(x, -1), 3)), 3);
+    CHECK_INTS(mx_arange(3, 7, INFINITY, MLX_INT32), 3);
+    CHECK_INTS(mx_add(mx_size(mx_arange(3, 7, -INFINITY, MLX_INT32)) ? x : mx_int(1, MLX_INT32), mx_int(1, MLX_INT32)), 2);
+    CHECK_FAILS(mx_arange(0, 1e12, 1, MLX_FLOAT32), "too many");
+    CHECK_FAILS(mx_arange(1e30, 1.1e30, 1e29, MLX_INT64), "do not fit int64");
+    CHECK(mx_slice_update(mx_zeros(SHAPE(2), MLX_FLOAT32), mx_zeros(SHAPE(0), MLX_FLOAT32), (int[]){2}, (int[]){9}, NULL),
+          0, 0, 0);
     CHECK_FAILS(mx_reshape(x, SHAPE(5, -1)), "(2, 3, 4) cannot become (5, -1)");
+    mlx_array none = mx_zeros(SHAPE(0), MLX_FLOAT32);
+    assert_int_equal(mx_ndim(mx_reshape(none, SHAPE(3, 0))), 2);
+    CHECK_FAILS(mx_reshape(none, SHAPE(-3, 0)), "cannot become (-3, 0)");
+    CHECK_FAILS(mx_reshape(none, SHAPE(0, -1)), "cannot become (0, -1)");
+    CHECK_FAILS(mx_reshape(none, SHAPE(0, -1, -3)), "cannot become (0, -1, -3)");
+    mlx_array huge = mx_broadcast_to(mx_float(1, MLX_FLOAT32), SHAPE(1 << 20, 1 << 12));
+    CHECK_FAILS(mx_reshape(huge, SHAPE(-1)), "cannot become (-1,)");
+    CHECK_INTS(mx_slice(mx_broadcast_to(mx_int(7, MLX_INT32), SHAPE(INT32_MAX, 4)), (int[]){INT32_MAX - 2, 0},
+                        (int[]){INT32_MAX, 4}, (int[]){1, 3}), 7, 7, 7, 7);
     CHECK_FAILS(mx_transpose(x, SHAPE(0, 0, 1)), "twice");
     CHECK_FAILS(mx_squeeze(x, 1), "not of size 1");
     CHECK_FAILS(mx_broadcast_to(x, SHAPE(3, 4)), "does not broadcast");
@@ -98,6 +113,8 @@ static void indexing(void **state)
     CHECK(mx_take(x, mx_int(1, MLX_UINT32), -1), 0, 1, 4);
     CHECK(mx_take_along_axis(x, mx_from((int[]){2, 0}, SHAPE(2, 1), MLX_INT32), 1), 0, 2, 3);
     CHECK_FAILS(mx_take(x, mx_int(2, MLX_INT32), 0), "out of bounds");
+    CHECK_FAILS(mx_take(x, mx_int(-1, MLX_UINT64), 0), "out of bounds");
+    CHECK_INTS(mx_take(mx_broadcast_to(mx_int(7, MLX_INT32), SHAPE(INT32_MAX)), mx_int(INT32_MAX - 1, MLX_UINT64), 0), 7);
     CHECK_FAILS(mx_take(x, VEC(1), 0), "must be integers");
     mx_release(0);
 }
