@@ -1,5 +1,6 @@
-/* Fused operations of language models (mlx.core.fast). Weights of norms may be of another float dtype than x; the
- * result has x's. */
+/* Fused operations of language models (mlx.core.fast). Operands may be of different float dtypes; the result has the
+ * promoted one. Kernels take weights, keys and values as they are: only the operand that gives the result its dtype is
+ * cast, so that a weight is never converted in memory. */
 #include "ops/ops.h"
 
 #include "array/dtype.h"
@@ -15,6 +16,12 @@ static bool check_input(const char *op, mlx_array x, int ndim)
     else
         return true;
     return false;
+}
+
+/* x in the dtype that it and a parameter (or null) are promoted to. */
+static mlx_array promoted(mlx_array x, mlx_array with)
+{
+    return mx_is_null(with) ? x : mx_astype(x, mx_promote(mx_dtype_of(x), mx_dtype_of(with)));
 }
 
 static bool check_vector(const char *op, const char *what, mlx_array w, mlx_array x)
@@ -34,7 +41,7 @@ mlx_array mx_rms_norm(mlx_array x, mlx_array weight, float eps)
     if (mx_is_null(x) || !check_input("rms_norm", x, 1) || !check_vector("rms_norm", "weight", weight, x))
         return MX_NULL;
     prim_norm params = {eps, !mx_is_null(weight), 0};
-    mlx_array in[2] = {x, weight};
+    mlx_array in[2] = {promoted(x, weight), weight};
     return prim_make(PRIM_RMSNorm, in, (size_t)(1 + params.weight), &params, sizeof params);
 }
 
@@ -44,7 +51,7 @@ mlx_array mx_layer_norm(mlx_array x, mlx_array weight, mlx_array bias, float eps
         !check_vector("layer_norm", "bias", bias, x))
         return MX_NULL;
     prim_norm params = {eps, !mx_is_null(weight), !mx_is_null(bias)};
-    mlx_array in[3] = {x};
+    mlx_array in[3] = {promoted(promoted(x, weight), bias)};
     size_t n = 1;
     if (params.weight)
         in[n++] = weight;
@@ -67,7 +74,7 @@ mlx_array mx_rope(mlx_array x, int dims, bool traditional, float base, float sca
     return prim_make(PRIM_RoPE, in, mx_is_null(freqs) ? 1 : 2, &params, sizeof params);
 }
 
-/* The mask as bool, or in q's dtype, broadcast to (B, H, L, S). */
+/* The mask as bool or float32, broadcast to (B, H, L, S). */
 static mlx_array prepare_mask(mlx_array q, mlx_array k, mlx_array mask)
 {
     int shape[4] = {mx_dim(q, 0), mx_dim(q, 1), mx_dim(q, 2), mx_dim(k, 2)};
@@ -91,7 +98,7 @@ mlx_array mx_scaled_dot_product_attention(mlx_array q, mlx_array k, mlx_array v,
         return op_fail("[%s] shapes %s, %s and %s of q, k and v do not fit", op, op_shape(q), op_shape(k),
                        op_shape(v));
     prim_attention params = {scale, (int32_t)kind};
-    mlx_array in[4] = {q, k, v, kind == MX_MASK_ARRAY ? prepare_mask(q, k, mask) : MX_NULL};
+    mlx_array in[4] = {promoted(promoted(q, k), v), k, v, kind == MX_MASK_ARRAY ? prepare_mask(q, k, mask) : MX_NULL};
     return prim_make(PRIM_ScaledDotProductAttention, in, kind == MX_MASK_ARRAY ? 4 : 3, &params, sizeof params);
 }
 
