@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "base/mem.h"
 
+#include <stdio.h>
+
 #define PRIM(name, arity, rule, flags) int shape_##rule(node *const *, size_t, const void *, prim_spec *);
 #include "prim/prim.def"
 #undef PRIM
@@ -25,11 +27,23 @@ static bool unwrap(const mlx_array *inputs, size_t n, node **in)
     return true;
 }
 
+/* A rule that fails and says nothing means that its inputs' shapes cannot be broadcast. */
+static void explain(int prim, node *const *in, size_t n)
+{
+    char shapes[256] = "";
+    for (size_t i = 0, used = 0; i < n && used < sizeof shapes; i++)
+        used += (size_t)snprintf(shapes + used, sizeof shapes - used, "%s%s", !i ? "" : i == n - 1 ? " and " : ", ",
+                                 shape_text(in[i]->shape, in[i]->ndim));
+    error_set("[%s] shapes %s cannot be broadcast", prim_table[prim].name, shapes); /* kept if there is none yet */
+}
+
 static node *make(int prim, node **in, size_t n, const void *params, size_t params_size, prim_spec *specs, int *count)
 {
     *count = prim_table[prim].shape(in, n, params, specs);
-    if (*count < 0)
+    if (*count < 0) {
+        explain(prim, in, n);
         return NULL;
+    }
     return node_new(prim, specs[0].dtype, specs[0].shape, specs[0].ndim, in, n, params, params_size);
 }
 

@@ -28,7 +28,8 @@ typedef struct prim_spec {
 enum { PRIM_MAX_OUTPUTS = 3 };
 
 /* Fills specs for the results of a node with these inputs and parameters; the op has checked what the user gave, so a
- * rule only fails on what it alone can see. Returns the number of results, or -1 with an error. */
+ * rule only fails on what it alone can see. Returns the number of results, or -1: with an error, or, when the inputs'
+ * shapes cannot be broadcast, without, and prim_make tells. */
 typedef int (*prim_shape_rule)(node *const *in, size_t n, const void *params, prim_spec *out);
 
 typedef struct prim_info {
@@ -50,8 +51,7 @@ bool prim_view(node *n);
 
 /* --- parameters --- */
 
-/* Lists of ints, one entry an axis: Broadcast, Reshape, Full (the shape; Full's dtype is its input's), Transpose (the
- * axes). The count is params_size / 4. */
+/* Lists of ints: Broadcast, Reshape, Full (ndim, then the shape; Full's dtype is its input's), Transpose (the axes). */
 typedef struct prim_axis {
     int32_t axis;
 } prim_axis; /* ExpandDims, Concatenate, GatherAxis, Sort, ArgSort */

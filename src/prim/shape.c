@@ -66,16 +66,13 @@ int shape_indices(node *const *in, size_t n, const void *params, prim_spec *out)
     return 1;
 }
 
-/* Inputs may be of different shapes: kernels read repeated axes with stride 0. */
+/* Inputs may be of different shapes: kernels read repeated axes with stride 0. Fails in silence: prim.c knows who. */
 int shape_broadcast(node *const *in, size_t n, const void *params, prim_spec *out)
 {
     (void)n, (void)params;
     out->dtype = dtype_of(in[0]);
     out->ndim = shape_broadcast_dims(in[0]->shape, in[0]->ndim, in[1]->shape, in[1]->ndim, out->shape);
-    if (out->ndim < 0)
-        return error_set("[broadcast] shapes %s and %s cannot be broadcast", shape_text(in[0]->shape, in[0]->ndim),
-                         shape_text(in[1]->shape, in[1]->ndim));
-    return 1;
+    return out->ndim < 0 ? -1 : 1;
 }
 
 int shape_compare(node *const *in, size_t n, const void *params, prim_spec *out)
@@ -92,8 +89,7 @@ int shape_select(node *const *in, size_t n, const void *params, prim_spec *out)
         return rc;
     int ndim = shape_broadcast_dims(in[0]->shape, in[0]->ndim, out->shape, out->ndim, all);
     if (ndim < 0)
-        return error_set("[where] the condition's shape %s cannot be broadcast with %s",
-                         shape_text(in[0]->shape, in[0]->ndim), shape_text(out->shape, out->ndim));
+        return -1;
     set(out, out->dtype, all, ndim);
     return 1;
 }
@@ -194,7 +190,7 @@ int shape_gather(node *const *in, size_t n, const void *params, prim_spec *out)
         int merged[MX_MAX_DIMS];
         int ndim = shape_broadcast_dims(out->shape, out->ndim, in[i]->shape, in[i]->ndim, merged);
         if (ndim < 0)
-            return error_set("[gather] the indices' shapes cannot be broadcast");
+            return -1;
         set(out, out->dtype, merged, ndim);
     }
     if (out->ndim + in[0]->ndim > MX_MAX_DIMS)

@@ -64,7 +64,9 @@ static void elementwise(void **state)
     CHECK(mx_where(mx_greater(VEC(1, -1), mx_int(0, MLX_INT32)), VEC(5, 6), mx_float(0, MLX_FLOAT32)), 0, 5, 0);
     assert_int_equal(mx_dtype_of(mx_sqrt(mx_int(4, MLX_INT16))), MLX_FLOAT32);
     assert_int_equal(mx_dtype_of(mx_less(VEC(1), VEC(2))), MLX_BOOL);
-    CHECK_FAILS(mx_add(VEC(1, 2), VEC(1, 2, 3)), "cannot be broadcast");
+    CHECK_FAILS(mx_add(VEC(1, 2), VEC(1, 2, 3)), "[Add] shapes (2,) and (3,) cannot be broadcast");
+    CHECK_FAILS(mx_less(VEC(1, 2), VEC(1, 2, 3)), "[Less] shapes (2,) and (3,)");
+    CHECK_FAILS(mx_where(VEC(1, 2), VEC(1, 2, 3), VEC(1)), "[Select] shapes (2,), (3,) and (1,)");
     mx_release(0);
 }
 
@@ -224,6 +226,13 @@ static void fast(void **state)
     mlx_array k = mx_from((float[]){1, 0, 0, 0}, SHAPE(1, 1, 2, 2), MLX_FLOAT32);
     mlx_array v = mx_from((float[]){1, 2, 3, 4}, SHAPE(1, 1, 2, 2), MLX_FLOAT32);
     CHECK(mx_scaled_dot_product_attention(q, k, v, 1, MX_MASK_NONE, MX_NULL), 1e-6f, 1.5378828f, 2.5378828f);
+    mlx_array half = mx_astype(q, MLX_FLOAT16), brain = mx_astype(VEC(1, 2), MLX_BFLOAT16);
+    assert_int_equal(mx_dtype_of(mx_scaled_dot_product_attention(half, k, v, 1, MX_MASK_NONE, MX_NULL)), MLX_FLOAT32);
+    assert_int_equal(mx_dtype_of(mx_rms_norm(half, VEC(1, 2), 0)), MLX_FLOAT32);
+    assert_int_equal(mx_dtype_of(mx_rms_norm(half, MX_NULL, 0)), MLX_FLOAT16);
+    assert_int_equal(mx_dtype_of(mx_layer_norm(half, MX_NULL, brain, 0)), MLX_FLOAT32);
+    assert_int_equal(mx_dtype_of(mx_swiglu(VEC(1, 2), brain)), MLX_FLOAT32);
+    CHECK(mx_rms_norm(mx_astype(VEC(3, 4), MLX_BFLOAT16), VEC(1, 2), 0), 1e-6f, 0.8485281f, 2.2627418f);
     CHECK_FAILS(mx_scaled_dot_product_attention(q, k, x, 1, MX_MASK_NONE, MX_NULL), "do not fit");
     CHECK_FAILS(mx_scaled_dot_product_attention(q, k, v, 1, MX_MASK_ARRAY, MX_NULL), "none is given");
     CHECK_FAILS(mx_rope(x, 3, false, 10000, 1, 0, MX_NULL), "dims 3");
