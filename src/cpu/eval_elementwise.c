@@ -51,8 +51,7 @@ int cpu_eval_binary(node *n)
 
 int cpu_eval_select(node *n)
 {
-    size_t itemsize = node_itemsize(n);
-    cpu_select_fn fn = cpu_kernels_get()->elementwise.select[itemsize == 1 ? 0 : itemsize == 2 ? 1 : itemsize == 4 ? 2 : 3];
+    cpu_select_fn fn = cpu_kernels_get()->elementwise.select[walk_log_size(node_itemsize(n))];
     return run(n, select_row, &fn);
 }
 

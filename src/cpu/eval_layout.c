@@ -1,28 +1,9 @@
 /* Primitives that copy: layout changes, constants, joins, updates of a part. */
 #include "cpu/eval.h"
 #include "cpu/walk.h"
-#include "base/error.h"
 #include "kernels/half.h"
 
 #include <string.h>
-
-static void copy_row(const void *context, char *const *p, const int64_t *s, size_t n)
-{
-    const int *log_size = context;
-    cpu_kernels_get()->elementwise.copy[*log_size](p[1], (ptrdiff_t)s[1], p[0], (ptrdiff_t)s[0], n);
-}
-
-/* Copies `from` (broadcast to the shape) to a part of memory with these strides. */
-static void copy_to(char *to, const int64_t *strides, const int *shape, int ndim, const node *from)
-{
-    size_t itemsize = node_itemsize(from);
-    int log_size = itemsize == 1 ? 0 : itemsize == 2 ? 1 : itemsize == 4 ? 2 : 3;
-    walk w;
-    walk_init(&w, shape, ndim);
-    walk_add_strided(&w, to, strides, itemsize);
-    walk_add(&w, from);
-    walk_run(&w, copy_row, &log_size);
-}
 
 /* n: its input's elements in row-major order, without a copy if they are so already. */
 int cpu_eval_contiguous(node *n)
@@ -45,7 +26,7 @@ int cpu_eval_full(node *n)
 {
     if (node_allocate(n))
         return -1;
-    copy_to(n->data, n->strides, n->shape, n->ndim, n->inputs[0]);
+    walk_copy(n->data, n->strides, n->shape, n->ndim, n->inputs[0]);
     return 0;
 }
 
@@ -100,7 +81,7 @@ int cpu_eval_slice_update(node *n)
         strides[i] = r[i].stride * n->strides[i];
         shape[i] = r[i].size;
     }
-    copy_to(n->data + offset * (int64_t)node_itemsize(n), strides, shape, n->ndim, n->inputs[1]);
+    walk_copy(n->data + offset * (int64_t)node_itemsize(n), strides, shape, n->ndim, n->inputs[1]);
     return 0;
 }
 
@@ -112,7 +93,7 @@ int cpu_eval_concatenate(node *n)
         return -1;
     for (uint32_t i = 0; i < n->n_inputs; i++) {
         const node *in = n->inputs[i];
-        copy_to(n->data + offset * (int64_t)node_itemsize(n), n->strides, in->shape, in->ndim, in);
+        walk_copy(n->data + offset * (int64_t)node_itemsize(n), n->strides, in->shape, in->ndim, in);
         offset += in->shape[axis] * n->strides[axis];
     }
     return 0;

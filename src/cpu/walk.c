@@ -119,23 +119,28 @@ void walk_run(walk *w, walk_row fn, const void *context)
 static void copy_row(const void *context, char *const *p, const int64_t *strides, size_t n)
 {
     const int *log_size = context;
-    cpu_kernels_get()->elementwise.copy[*log_size](p[1], strides[1], p[0], strides[0], n);
+    cpu_kernels_get()->elementwise.copy[*log_size](p[1], (ptrdiff_t)strides[1], p[0], (ptrdiff_t)strides[0], n);
+}
+
+void walk_copy(char *to, const int64_t *strides, const int *shape, int ndim, const node *from)
+{
+    size_t itemsize = node_itemsize(from);
+    int log_size = walk_log_size(itemsize);
+    walk w;
+    walk_init(&w, shape, ndim);
+    walk_add_strided(&w, to, strides, itemsize);
+    walk_add(&w, from);
+    walk_run(&w, copy_row, &log_size);
 }
 
 void walk_copy_dense(const node *n, char *out)
 {
-    size_t itemsize = node_itemsize(n);
-    int log_size = itemsize == 1 ? 0 : itemsize == 2 ? 1 : itemsize == 4 ? 2 : 3;
     int64_t dense[MX_MAX_DIMS], step = 1;
     for (int i = n->ndim - 1; i >= 0; i--) {
         dense[i] = step;
         step *= n->shape[i];
     }
-    walk w;
-    walk_init(&w, n->shape, n->ndim);
-    walk_add_strided(&w, out, dense, itemsize);
-    walk_add(&w, n);
-    walk_run(&w, copy_row, &log_size);
+    walk_copy(out, dense, n->shape, n->ndim, n);
 }
 
 const char *walk_dense(const node *n, buffer **temp)

@@ -32,8 +32,12 @@ typedef void (*walk_row)(const void *context, char *const *p, const int64_t *str
 /* Merges axes, then calls fn for rows that cover the whole shape, split over the pool when that pays. */
 void walk_run(walk *w, walk_row fn, const void *context);
 
-/* Copies n's elements, row-major, to out; returns out. */
+/* Copies `from`, broadcast to the shape, to memory with these strides. */
+void walk_copy(char *to, const int64_t *strides, const int *shape, int ndim, const node *from);
+/* Copies n's elements, row-major, to out. */
 void walk_copy_dense(const node *n, char *out);
+/* Kernels that know only an element's size are in tables indexed by its logarithm: 1, 2, 4, 8 bytes. */
+static inline int walk_log_size(size_t itemsize) { return itemsize == 1 ? 0 : itemsize == 2 ? 1 : itemsize == 4 ? 2 : 3; }
 
 /* n's elements row-major: its own data, or a copy in *temp (to be given to buffer_release). NULL when out of memory. */
 const char *walk_dense(const node *n, buffer **temp);
