@@ -1,5 +1,5 @@
 /* The CPU back end: which function computes which primitive. An empty slot is a primitive that this back end does not
- * have; tests/cpu lists them. */
+ * have; tests/cpu/test_eval.c knows them. */
 #include "cpu/eval.h"
 
 #include "array/backend.h"
@@ -43,6 +43,8 @@ static const eval_fn table[PRIM_COUNT] = {
     [PRIM_SwiGLU] = cpu_eval_swiglu,
     [PRIM_RandomBits] = cpu_eval_random_bits,
 };
+
+bool cpu_eval_has(int prim) { return table[prim] != NULL; }
 
 int backend_cpu_eval(node *n)
 {

@@ -5,7 +5,8 @@
 #include "cpu/kernels.h"
 #include "prim/prim.h"
 
-/* CPU_EVAL(Prim, function): the rows of the back end's table (eval.c). */
+/* The rows of the back end's table (eval.c): each gives n a buffer with its values. 0, or -1 with an error, after which
+ * n may be computed again. */
 int cpu_eval_unary(node *n);
 int cpu_eval_binary(node *n);
 int cpu_eval_select(node *n);
@@ -31,6 +32,9 @@ int cpu_eval_rope(node *n);
 int cpu_eval_attention(node *n);
 int cpu_eval_swiglu(node *n);
 int cpu_eval_random_bits(node *n);
+
+/* Does this back end compute the primitive? Views need no function. */
+bool cpu_eval_has(int prim);
 
 /* Releases the cached rotary tables. */
 void cpu_eval_shutdown(void);
