@@ -1,4 +1,4 @@
-/* Reductions, running sums and sorts along axes.
+/* Reductions and running sums along axes.
  *
  * A reduction sees its input as kept axes times reduced axes. When the reduced ones merge into one, kernels read the
  * input where it is: a row for each result, or, when the last axis is kept, rows at a time. Otherwise the input is

@@ -1,4 +1,4 @@
-/* Reductions of one contiguous or strided row, and running sums. */
+/* Reductions of one contiguous or strided row, or of several rows at once, and positions of extremes. */
 #ifndef MICA_CPU_REDUCE_H
 #define MICA_CPU_REDUCE_H
 
