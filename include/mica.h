@@ -214,7 +214,7 @@ LM_API int lm_convert(const char *from, const char *to, const lm_convert_options
 /* Threads that kernels use; 0 = the cores this process may use. */
 LM_API void lm_set_threads(int n);
 LM_API int lm_threads(void);
-/* "portable", "avx2", "avx512". */
+/* "portable", "avx2", "avx512", "amx". */
 LM_API const char *lm_isa(void);
 /* Read-only memory bandwidth with that many threads, bytes/s: takes about a second. */
 LM_API double lm_measure_bandwidth(int threads);

@@ -231,7 +231,7 @@ MX_API size_t mx_peak_memory(void);
 /* Number of worker threads that kernels use (default: the cores this process may use); 0 = default. */
 MX_API void mx_set_threads(int n);
 MX_API int mx_threads(void);
-/* Name of the instruction set that kernels were chosen for: portable, avx2, avx512. MICA_CPU_ISA lowers it. */
+/* Name of the instruction set that kernels were chosen for: portable, avx2, avx512, amx. MICA_CPU_ISA lowers it. */
 MX_API const char *mx_cpu_isa(void);
 /* Returns cached memory to the system and stops the worker threads. For leak checks at exit. */
 MX_API void mx_shutdown(void);

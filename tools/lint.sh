@@ -149,7 +149,7 @@ check_build() {
 # Global symbols of each object of the library, with the file that it was compiled from.
 check_names() {
     grep -E '^src/' build/lint/headers >build/lint/stems || true
-    find build/lint-gcc/CMakeFiles -path '*/src/*' -name '*.c.o' ! -path '*kernels_avx*' ! -path '*/src/cli/*' |
+    find build/lint-gcc/CMakeFiles -path '*/src/*' -name '*.c.o' ! -path '*kernels_a[vm]*' ! -path '*/src/cli/*' |
         while IFS= read -r object; do
             file=src/${object##*/src/}
             file=${file%.o}

@@ -2,12 +2,16 @@
  *
  * A feature counts when the processor reports it (CPUID) and the operating system saves the registers it
  * uses across task switches (XGETBV): AVX needs the XMM and YMM state, AVX-512 the mask registers and both
- * halves of ZMM too. A processor that is not x86-64 has none of them. */
+ * halves of ZMM too, AMX the tile configuration and data. A processor that is not x86-64 has none of them. */
 #include "base/cpuid.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <stdint.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 typedef struct cpuid_regs {
     unsigned a, b, c, d;
@@ -45,9 +49,27 @@ bool cpuid_avx512(void)
     return cpuid_avx2() && all(saved_states(), 0xE6) && all(query(7).b, f_dq_bw_vl) && all(query(7).c, vnni);
 }
 
+/* Linux keeps the tile data (8 KB) from a process that has not asked for it. */
+static bool tiles_granted(void)
+{
+#if defined(__linux__)
+    const long request_permission = 0x1023, tile_data = 18;
+    return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+    return false;
+#endif
+}
+
+bool cpuid_amx(void)
+{
+    unsigned tile_int8 = 1u << 24 | 1u << 25;
+    return cpuid_avx512() && all(saved_states(), 0x60000) && all(query(7).d, tile_int8) && tiles_granted();
+}
+
 #else
 
 bool cpuid_avx2(void) { return false; }
 bool cpuid_avx512(void) { return false; }
+bool cpuid_amx(void) { return false; }
 
 #endif

@@ -1,9 +1,10 @@
 /* Quantized matrix products: preparing the activations, sharing the work, choosing the kernel.
  *
  * Up to QMM_GEMV_ROWS activation rows (decode): the weights are read once, straight from their packed form;
- * every thread takes a contiguous range of weight rows. More rows (prefill, batches): a thread takes a panel
- * of 32 weight rows, unpacks a stretch of it into its own buffer, and sweeps all activation rows. The product
- * with W itself, not transposed, unpacks blocks of columns the same way and sums over the weight rows.
+ * every thread takes a contiguous range of weight rows. More rows (prefill, batches): a thread takes some
+ * panels of 32 weight rows, unpacks a stretch of each into its own buffer, and sweeps the activation rows.
+ * The product with W itself, not transposed, unpacks blocks of columns the same way and sums over the weight
+ * rows.
  *
  * Work is only ever divided over outputs, never over a sum, so results do not depend on the number of
  * threads. */
@@ -16,10 +17,14 @@
 
 #include <stdatomic.h>
 
-#define STRETCH   1024        /* elements of k in a panel: codes 32 KB, floats 128 KB */
-#define MOST_ROWS 512         /* activation rows in one sweep */
-#define WORTH     (32 * 1024) /* bytes of weights that are worth a thread's waking */
-#define LINE      64
+#define STRETCH_I8  1024        /* elements of k in a panel of codes: 32 KB */
+#define STRETCH_F32 256         /* and of floats: 32 KB; multiples of the largest group */
+#define MOST_ROWS   512         /* activation rows in one sweep */
+#define LEAST_ROWS  64          /* activation rows that are worth unpacking a panel again */
+#define MOST_PANELS 8           /* in a unit of work: their results, 512 KB, stay in the second-level cache */
+#define UNITS       4           /* of work for each thread */
+#define WORTH       (32 * 1024) /* bytes of weights that are worth a thread's waking */
+#define LINE        64
 
 static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
@@ -35,11 +40,13 @@ typedef struct job {
     void *y;
     bool int8;
     qmm_order order;
-    size_t row, groups; /* prepared: row lengths, padded */
-    void *input;        /* (m, row) int8 or float */
-    float *scale, *sum; /* (m, groups) */
-    float *result;      /* gemv: (m, n) floats, or y itself */
-    uint8_t *buffers;   /* gemm: one for each thread */
+    size_t row, groups;  /* prepared: row lengths, padded */
+    void *input;         /* (m, row) int8 or float */
+    float *scale, *sum;  /* (m, groups) */
+    float *result;       /* gemv: (m, n) floats, or y itself */
+    size_t stretch;      /* gemm: elements of k in a panel */
+    size_t panels, rows; /* of a unit of work */
+    uint8_t *buffers;    /* one for each thread */
     size_t buffer;
     atomic_size_t next;
 } job;
@@ -78,7 +85,7 @@ static void prepare(job *j) { pool_for(j->m, 1 + 32768 / (j->w->k + 1), prepare_
 static size_t input_layout(job *j, uint8_t *block)
 {
     size_t used = 0;
-    size_t input = carve(&used, j->m * j->row * (j->int8 ? 1 : sizeof(float)));
+    size_t input = carve(&used, round_up(j->m, QMM_ROWS) * j->row * (j->int8 ? 1 : sizeof(float)));
     size_t scale = carve(&used, j->m * j->groups * sizeof(float));
     size_t sum = carve(&used, j->m * j->groups * sizeof(float));
     if (block) {
@@ -131,22 +138,28 @@ static int gemv(job *j)
 
 /* --- many rows --- */
 
+/* A piece of work: some panels (their results side by side) by a range of activation rows. */
+typedef struct unit {
+    size_t row, end;     /* weight rows */
+    size_t first, count; /* activation rows */
+} unit;
+
 /* A thread's buffers. */
 typedef struct workspace {
-    uint8_t *codes;      /* (STRETCH / 4, QMM_PANEL, 4) */
-    float *scale, *bias; /* (STRETCH / 32, QMM_PANEL) */
-    float *panel;        /* exact: (STRETCH, QMM_PANEL) */
-    float *c;            /* (m, QMM_PANEL) */
+    uint8_t *codes;      /* (stretch / 4, QMM_PANEL, 4) */
+    float *scale, *bias; /* (stretch / 32, QMM_PANEL) */
+    float *panel;        /* exact: (stretch, QMM_PANEL) */
+    float *c;            /* (panels, count, QMM_PANEL) */
 } workspace;
 
 static size_t workspace_layout(const job *j, uint8_t *block, workspace *s)
 {
     size_t used = 0;
-    size_t codes = carve(&used, STRETCH * QMM_PANEL);
-    size_t scale = carve(&used, STRETCH / 32 * QMM_PANEL * sizeof(float));
-    size_t bias = carve(&used, STRETCH / 32 * QMM_PANEL * sizeof(float));
-    size_t panel = carve(&used, j->int8 ? 0 : STRETCH * QMM_PANEL * sizeof(float));
-    size_t c = carve(&used, j->m * QMM_PANEL * sizeof(float));
+    size_t codes = carve(&used, j->stretch * QMM_PANEL);
+    size_t scale = carve(&used, j->stretch / 32 * QMM_PANEL * sizeof(float));
+    size_t bias = carve(&used, j->stretch / 32 * QMM_PANEL * sizeof(float));
+    size_t panel = carve(&used, j->int8 ? 0 : j->stretch * QMM_PANEL * sizeof(float));
+    size_t c = carve(&used, j->panels * j->rows * QMM_PANEL * sizeof(float));
     if (block)
         *s = (workspace){block + codes, (void *)(block + scale), (void *)(block + bias),
                          (void *)(block + panel), (void *)(block + c)};
@@ -183,56 +196,66 @@ static void panel_scales(const quant_matrix *w, size_t row, size_t rows, size_t 
         }
 }
 
-/* Elements [k0, k0 + kc) of a panel, times all activation rows, added to s->c. */
-static void stretch(const job *j, size_t row, size_t rows, size_t k0, size_t kc, workspace *s)
+/* Elements [k0, k0 + kc) of the panel of weight rows [row, row + rows), times the unit's activation rows,
+ * added to c (count, QMM_PANEL). */
+static void stretch(const job *j, const unit *u, size_t row, size_t rows, size_t k0, size_t kc, workspace *s,
+                    float *c)
 {
     const quant_matrix *w = j->w;
     const size_t first = k0 / (size_t)w->group, groups = kc / (size_t)w->group;
+    const size_t x = u->first * j->row + k0, g = u->first * j->groups + first;
     j->kernels->panel(w, row, rows, k0, kc, s->codes);
     panel_scales(w, row, rows, first, groups, s);
     if (j->int8) {
-        const qmm_tile t = {s->codes,
-                            groups,
-                            w->group,
-                            w->bits,
-                            s->scale,
-                            s->bias,
-                            (const int8_t *)j->input + k0,
-                            j->scale + first,
-                            j->sum + first,
-                            j->m,
-                            j->row,
-                            j->groups,
-                            s->c};
+        const qmm_tile t = {
+            s->codes,     groups,   w->group, w->bits,   s->scale, (const int8_t *)j->input + x,
+            j->scale + g, u->count, j->row,   j->groups, c};
+        j->kernels->tile_f32(s->bias, groups, j->sum + g, j->groups, u->count, c);
         j->kernels->tile_i8(&t);
     } else {
         j->kernels->panel_f32(s->codes, kc, w->bits, w->group, s->scale, s->bias, s->panel);
-        j->kernels->tile_f32(s->panel, kc, (const float *)j->input + k0, j->row, j->m, s->c);
+        j->kernels->tile_f32(s->panel, kc, (const float *)j->input + x, j->row, u->count, c);
     }
 }
 
-static void store_panel(const job *j, const float *c, size_t first, size_t n)
+/* Rows of c (count, QMM_PANEL) to columns [column, column + n) of y. */
+static void store_panel(const job *j, const float *c, size_t first, size_t count, size_t column, size_t n)
 {
-    for (size_t m = 0; m < j->m; m++)
+    for (size_t m = 0; m < count; m++)
         j->kernels->output(c + m * QMM_PANEL, n,
-                           (uint8_t *)j->y + (m * j->ldy + first) * dtype_bytes(j->y_dtype), j->y_dtype);
+                           (uint8_t *)j->y + ((first + m) * j->ldy + column) * dtype_bytes(j->y_dtype),
+                           j->y_dtype);
 }
 
-/* Panels are handed out one by one: threads that share their core with others simply do fewer. */
+/* A stretch of k for all panels before the next: its part of the activations stays in the cache. */
+static void gemm_unit(const job *j, const unit *u, workspace *s)
+{
+    const size_t n = u->end - u->row, k = j->w->k, part = u->count * QMM_PANEL;
+    memset(s->c, 0, round_up(n, QMM_PANEL) * u->count * sizeof(float));
+    for (size_t k0 = 0; k0 < k; k0 += j->stretch)
+        for (size_t i = 0; i < n; i += QMM_PANEL)
+            stretch(j, u, u->row + i, n - i < QMM_PANEL ? n - i : QMM_PANEL, k0,
+                    k - k0 < j->stretch ? k - k0 : j->stretch, s, s->c + i / QMM_PANEL * part);
+    for (size_t i = 0; i < n; i += QMM_PANEL)
+        store_panel(j, s->c + i / QMM_PANEL * part, u->first, u->count, u->row + i,
+                    n - i < QMM_PANEL ? n - i : QMM_PANEL);
+}
+
+/* Units are handed out one by one: threads that share their core with others simply do fewer. */
 static void gemm_thread(void *arg, int thread, int threads)
 {
     job *j = arg;
-    const quant_matrix *w = j->w;
+    const size_t n = j->w->n, wide = j->panels * QMM_PANEL, across = (n + wide - 1) / wide;
+    const size_t down = (j->m + j->rows - 1) / j->rows;
     workspace s = {0};
-    size_t row;
+    size_t i;
     (void)threads;
     workspace_layout(j, j->buffers + (size_t)thread * j->buffer, &s);
-    while ((row = atomic_fetch_add_explicit(&j->next, QMM_PANEL, memory_order_relaxed)) < w->n) {
-        size_t rows = w->n - row < QMM_PANEL ? w->n - row : QMM_PANEL;
-        memset(s.c, 0, j->m * QMM_PANEL * sizeof(float));
-        for (size_t k = 0; k < w->k; k += STRETCH)
-            stretch(j, row, rows, k, w->k - k < STRETCH ? w->k - k : STRETCH, &s);
-        store_panel(j, s.c, row, rows);
+    while ((i = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed)) < across * down) {
+        unit u = {.row = i / down * wide, .first = i % down * j->rows};
+        u.end = n - u.row < wide ? n : u.row + wide;
+        u.count = j->m - u.first < j->rows ? j->m - u.first : j->rows;
+        gemm_unit(j, &u, &s);
     }
 }
 
@@ -243,11 +266,28 @@ static int threads_for(size_t units)
     return (int)(units < most ? units ? units : 1 : most);
 }
 
+/* Shapes the units: as large as the caches allow, but several for each thread; if there are too few panels
+ * for that, activation rows are divided too, although each part unpacks the panel again. Returns their
+ * number. */
+static size_t gemm_shape(job *j)
+{
+    const size_t panels = (j->w->n + QMM_PANEL - 1) / QMM_PANEL;
+    const size_t enough = pool_threads() > 1 ? UNITS * (size_t)pool_threads() : 1;
+    j->stretch = j->int8 ? STRETCH_I8 : STRETCH_F32;
+    j->panels = panels < MOST_PANELS ? panels : MOST_PANELS;
+    j->rows = j->m;
+    while (j->panels > 1 && (panels + j->panels - 1) / j->panels < enough)
+        j->panels = (j->panels + 1) / 2;
+    while (j->rows > LEAST_ROWS && panels / j->panels * ((j->m + j->rows - 1) / j->rows) < enough)
+        j->rows = round_up((j->rows + 1) / 2, QMM_ROWS);
+    return (panels + j->panels - 1) / j->panels * ((j->m + j->rows - 1) / j->rows);
+}
+
 static int gemm(job *j)
 {
-    const quant_matrix *w = j->w;
-    const int threads = threads_for((w->n + QMM_PANEL - 1) / QMM_PANEL);
-    j->order = j->int8 && w->bits == 4 ? QMM_SLOTS : QMM_NATURAL;
+    const int threads = threads_for(gemm_shape(j));
+    j->order = j->int8 && j->w->bits == 4 ? QMM_SLOTS : QMM_NATURAL;
+    j->row += j->int8 ? LINE : LINE / sizeof(float); /* rows a page apart would meet in the same cache sets */
     size_t used = round_up(input_layout(j, NULL), 4096);
     j->buffer = workspace_layout(j, NULL, NULL);
     uint8_t *block = mem_aligned(4096, used + (size_t)threads * j->buffer);
@@ -303,7 +343,7 @@ static void column_block(const job *j, size_t k0, size_t kc, const columns *s)
                                  j->row, j->m, s->c + t * j->m * QMM_PANEL);
     }
     for (size_t t = 0; t < tiles; t++)
-        store_panel(j, s->c + t * j->m * QMM_PANEL, k0 + t * QMM_PANEL, QMM_PANEL);
+        store_panel(j, s->c + t * j->m * QMM_PANEL, 0, j->m, k0 + t * QMM_PANEL, QMM_PANEL);
 }
 
 static size_t columns_layout(const job *j, uint8_t *block, columns *s)

@@ -33,6 +33,7 @@ void cpu_dequantize(const uint32_t *q, const void *scales, const void *biases, m
 
 #define QMM_GEMV_ROWS  4   /* up to so many activation rows stream the weights; more of them unpack panels */
 #define QMM_PANEL      32  /* weight rows in a panel */
+#define QMM_ROWS       32  /* prepared rows that are not there are readable up to the next multiple of this */
 #define QMM_PAD        256 /* prepared rows are zero from k up to the next multiple of this */
 #define QMM_PAD_GROUPS 16  /* and their scales and sums up to the next multiple of this */
 
@@ -56,14 +57,16 @@ typedef struct qmm_rows {
     size_t ldy;
 } qmm_rows;
 
-/* A panel (k/4 slots, QMM_PANEL rows, 4 codes) of int8 form times m rows, added to c (m, QMM_PANEL). */
+/* A panel (k/4 slots, QMM_PANEL rows, 4 codes) of int8 form times m rows, added to c (m, QMM_PANEL); the
+ * biases are not its business. Panel, scale and c are aligned to 64 bytes; rows of x from m up to the next
+ * multiple of QMM_ROWS may be read. */
 typedef struct qmm_tile {
     const uint8_t *panel;
     size_t groups;
     int group, bits;
-    const float *scale, *bias; /* (groups, QMM_PANEL) */
-    const int8_t *x;           /* (m, x_row) */
-    const float *x_scale, *x_sum;
+    const float *scale;   /* (groups, QMM_PANEL) */
+    const int8_t *x;      /* (m, x_row) */
+    const float *x_scale; /* (m, x_groups) */
     size_t m, x_row, x_groups;
     float *c;
 } qmm_tile;

@@ -280,9 +280,9 @@ static void test_large(void **unused)
 
 static void test_threads(void **unused)
 {
-    static const size_t ms[] = {1, 3, 4, 11, 70};
+    static const size_t ms[] = {1, 3, 4, 11, 70, 200};
     (void)unused;
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < sizeof ms / sizeof *ms; i++)
         for (int form = 0; form < 3; form++) {
             matrix w = matrix_new(601, 1088, 4, 64, MLX_BFLOAT16);
             product p =

@@ -3,13 +3,14 @@
  * once for each instruction set. */
 #include "test.h"
 
+#include "cpu/kernels.h"
 #include "io/safetensors.h"
 #include "mica.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-static const char *const MODELS[] = {"llama",  "llama3_rope", "llama_linear", "mistral",
+static const char *const MODELS[] = {"llama", "llama3_rope", "llama_linear", "mistral",
                                      "qwen2", "qwen3",       "qwen3_tied",   "qwen3_yarn"};
 enum { N_MODELS = sizeof MODELS / sizeof *MODELS, TOKENS = 40, VOCAB = 512, GREEDY = 12 };
 #define TOLERANCE 2e-4f
@@ -163,13 +164,15 @@ static int run_all(void)
 
 int main(int argc, char **argv)
 {
-    static const char *const ISAS[] = {"portable", "avx2", "avx512"};
     if (getenv("MICA_CPU_ISA") || argc != 1)
         return run_all();
     int failed = 0;
-    for (size_t i = 0; i < sizeof ISAS / sizeof *ISAS; i++) {
+    for (cpu_isa isa = 0; isa < ISA_LEVELS; isa++) {
+        cpu_kernels kernels;
         char command[600];
-        snprintf(command, sizeof command, "MICA_CPU_ISA=%s '%s'", ISAS[i], argv[0]);
+        if (!cpu_kernels_fill(&kernels, isa)) /* not this processor's */
+            continue;
+        snprintf(command, sizeof command, "MICA_CPU_ISA=%s '%s'", cpu_isa_name(isa), argv[0]);
         failed |= system(command) != 0;
     }
     return failed;

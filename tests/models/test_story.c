@@ -1,10 +1,12 @@
-/* The model that comes with the repository, against a float64 forward pass over its dequantized weights that was
- * made without any library (logits and greedy tokens in tests/data/story), and its perplexity on text that it never saw.
+/* The model that comes with the repository, against a float64 forward pass over its dequantized weights that
+ * was made without any library (logits and greedy tokens in tests/data/story), and its perplexity on text
+ * that it never saw.
  *
  * With MICA_STORY_BF16=DIR (the bfloat16 weights, with a golden.safetensors) those are compared too. */
 #include "test.h"
 
 #include "base/file.h"
+#include "cpu/kernels.h"
 #include "io/safetensors.h"
 #include "mica.h"
 
@@ -153,13 +155,15 @@ static int run_all(void)
 
 int main(int argc, char **argv)
 {
-    static const char *const ISAS[] = {"portable", "avx2", "avx512"};
     if (getenv("MICA_CPU_ISA") || argc != 1)
         return run_all();
     int failed = 0;
-    for (size_t i = 0; i < sizeof ISAS / sizeof *ISAS; i++) {
+    for (cpu_isa isa = 0; isa < ISA_LEVELS; isa++) {
+        cpu_kernels kernels;
         char command[600];
-        snprintf(command, sizeof command, "MICA_CPU_ISA=%s '%s'", ISAS[i], argv[0]);
+        if (!cpu_kernels_fill(&kernels, isa)) /* not this processor's */
+            continue;
+        snprintf(command, sizeof command, "MICA_CPU_ISA=%s '%s'", cpu_isa_name(isa), argv[0]);
         failed |= system(command) != 0;
     }
     return failed;
