@@ -208,6 +208,79 @@ static void threads_build_and_evaluate_their_own(void **state)
         assert_true(ok[i]);
 }
 
+typedef struct reader {
+    mlx_array x, w, packed[3];
+    int offset;
+    float result[64 * 64];
+    bool ok;
+} reader;
+
+/* Reads arrays that belong to nobody's graph alone: views of them, rotations of different positions. */
+static void *read_shared(void *arg)
+{
+    reader *r = arg;
+    float now[64 * 64];
+    r->ok = true;
+    for (int i = 0; i < 20; i++) {
+        size_t mark = mx_mark();
+        mlx_array y = mx_add(mx_matmul(r->x, mx_swapaxes(r->w, 0, 1)),
+                             mx_quantized_matmul(r->x, r->packed[0], r->packed[1], r->packed[2], true, 64, 4, MX_EXACT));
+        y = mx_rope(mx_add(y, r->x), 64, true, 10000, 1, r->offset, MX_NULL);
+        y = mx_rope(mx_rope(y, 64, false, 10000, -1, r->offset, MX_NULL), 64, false, 10000, 1, r->offset, MX_NULL);
+        r->ok &= mx_read_f32(y, now) == 0 && (i == 0 || memcmp(now, r->result, sizeof now) == 0);
+        memcpy(r->result, now, sizeof now);
+        mx_release(mark);
+    }
+    return NULL;
+}
+
+static void threads_share_evaluated_arrays(void **state)
+{
+    (void)state;
+    static reader alone[4], r[4];
+    pthread_t t[4];
+    size_t mark = mx_mark();
+    reader shared = {.x = mx_random_normal(SHAPE(64, 64), MLX_FLOAT32, 0, 1, mx_random_key(1)),
+                     .w = mx_random_normal(SHAPE(64, 64), MLX_FLOAT32, 0, 1, mx_random_key(2))};
+    assert_int_equal(mx_quantize(shared.w, 64, 4, shared.packed), 0);
+    assert_int_equal(mx_eval_all((mlx_array[]){shared.x, shared.w, shared.packed[0], shared.packed[1], shared.packed[2]}, 5),
+                     0);
+    for (int i = 0; i < 4; i++) {
+        alone[i] = r[i] = shared;
+        alone[i].offset = r[i].offset = 100 * i;
+        read_shared(&alone[i]);
+        assert_true(alone[i].ok);
+    }
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&t[i], NULL, read_shared, &r[i]), 0);
+    for (int i = 0; i < 4; i++)
+        pthread_join(t[i], NULL);
+    for (int i = 0; i < 4; i++) {
+        assert_true(r[i].ok);
+        assert_memory_equal(r[i].result, alone[i].result, sizeof r[i].result);
+    }
+    mx_release(mark);
+}
+
+/* What a shutdown frees is made again when it is needed. */
+static void work_goes_on_after_a_shutdown(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        assert_true(work());
+        assert_int_equal(mx_live_nodes(), 0);
+        mx_shutdown();
+    }
+    mlx_array kept = MX_NULL;
+    size_t mark = mx_mark();
+    mlx_array_set(&kept, mx_from(ten, SHAPE(10), MLX_FLOAT32));
+    mx_release(mark);
+    mx_shutdown(); /* with a node that lives */
+    assert_true(work());
+    assert_float_equal(((const float *)mx_data(kept))[9], 9, 0);
+    mlx_array_free(kept);
+}
+
 static void *drop(void *arg)
 {
     mlx_array *x = arg;
@@ -292,6 +365,8 @@ int main(void)
         cmocka_unit_test(errors_travel_as_null),
         cmocka_unit_test(running_out_of_memory_is_an_error),
         cmocka_unit_test(threads_build_and_evaluate_their_own),
+        cmocka_unit_test(threads_share_evaluated_arrays),
+        cmocka_unit_test(work_goes_on_after_a_shutdown),
         cmocka_unit_test(nodes_freed_elsewhere_are_used_again),
         cmocka_unit_test(evaluation_can_be_tried_again),
         cmocka_unit_test(promotion_is_mlx),
