@@ -1,0 +1,139 @@
+/* The contiguous cache: what is appended comes back, whatever the steps, and the buffers grow and stay in
+ * place. */
+#include "test.h"
+
+#include "array/node.h"
+#include "kv/kv.h"
+
+enum { H = 2, D = 3 };
+
+/* The number at (head, position, d) of a sequence's keys; values are its negatives. Whole numbers that
+ * bfloat16 holds. */
+static float number(int h, int t, int d) { return (float)(t % 64 + 100 * h - 10 * d); }
+
+static mlx_array rows(int start, int L, float sign)
+{
+    static float x[H * 2048 * D];
+    for (int h = 0; h < H; h++)
+        for (int t = 0; t < L; t++)
+            for (int d = 0; d < D; d++)
+                x[(h * L + t) * D + d] = sign * number(h, start + t, d);
+    return mx_from(x, SHAPE(1, H, L, D), MLX_FLOAT32);
+}
+
+static void check(mlx_array x, int S, float sign)
+{
+    static float out[H * 2048 * D];
+    assert_false(mx_is_null(x));
+    assert_int_equal(mx_dim(x, 2), S);
+    assert_int_equal(mx_read_f32(x, out), 0);
+    for (int h = 0; h < H; h++)
+        for (int t = 0; t < S; t++)
+            for (int d = 0; d < D; d++)
+                assert_float_equal(out[(h * S + t) * D + d], sign * number(h, t, d), 0);
+}
+
+/* One step of L positions, as a session makes it. */
+static void step(kv_cache *c, int L, bool look)
+{
+    size_t mark = mx_mark();
+    int start = kv_offset(c);
+    for (int layer = 0; layer < c->n_layers; layer++) {
+        mlx_array k = rows(start, L, 1), v = rows(start, L, -1);
+        kv_append(c, layer, &k, &v);
+        if (look) {
+            check(k, start + L, 1);
+            check(v, start + L, -1);
+        }
+    }
+    kv_advance(c, L);
+    mx_release(mark);
+    assert_int_equal(kv_eval(c), 0);
+}
+
+static void steps_of_any_length(void **state)
+{
+    (void)state;
+    const mlx_dtype dtypes[] = {MLX_FLOAT32, MLX_BFLOAT16, MLX_FLOAT16};
+    const int lengths[] = {1, 5, 249, 1, 1, 300, 1, 511, 2};
+    for (int t = 0; t < 3; t++) {
+        kv_cache c;
+        assert_int_equal(kv_init(&c, 2, dtypes[t]), 0);
+        for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+            step(&c, lengths[i], i % 2 == 0);
+        step(&c, 1, true);
+        assert_int_equal(kv_offset(&c), 1072);
+        assert_int_equal(kv_bytes(&c), 2 * 2 * H * 1280 * D * mx_dtype_size(dtypes[t]));
+        kv_free(&c);
+    }
+}
+
+static void a_step_writes_in_place(void **state)
+{
+    (void)state;
+    kv_cache c;
+    assert_int_equal(kv_init(&c, 1, MLX_FLOAT32), 0);
+    kv_reserve(&c, 700);
+    step(&c, 1, false);
+    const void *keys = mx_data(c.layers[0].keys), *values = mx_data(c.layers[0].values);
+    for (int i = 1; i < 700; i += 7)
+        step(&c, 7, false);
+    assert_ptr_equal(mx_data(c.layers[0].keys), keys);
+    assert_ptr_equal(mx_data(c.layers[0].values), values);
+    step(&c, 1, true);
+    kv_free(&c);
+}
+
+static void trimmed_positions_are_written_again(void **state)
+{
+    (void)state;
+    kv_cache c;
+    assert_int_equal(kv_init(&c, 1, MLX_FLOAT32), 0);
+    step(&c, 300, false);
+    kv_trim(&c, 400); /* not longer than it is */
+    assert_int_equal(kv_offset(&c), 300);
+    kv_trim(&c, 0);
+    step(&c, 3, true);
+    step(&c, 300, true);
+    kv_reset(&c);
+    assert_int_equal(kv_bytes(&c), 0);
+    step(&c, 2, true);
+    kv_free(&c);
+    kv_free(&c); /* an empty one is fine */
+}
+
+static void null_and_flat_arrays_give_null(void **state)
+{
+    (void)state;
+    kv_cache c;
+    size_t mark = mx_mark();
+    assert_int_equal(kv_init(&c, 1, MLX_FLOAT32), 0);
+    mlx_array k = MX_NULL, v = mx_zeros(SHAPE(2, 3), MLX_FLOAT32);
+    kv_append(&c, 0, &k, &v);
+    assert_true(mx_is_null(k));
+    assert_true(mx_is_null(v));
+    k = rows(0, 4, 1);
+    v = mx_zeros(SHAPE(1, H, 4, 7), MLX_FLOAT32); /* values may be of another width */
+    kv_append(&c, 0, &k, &v);
+    assert_int_equal(mx_dim(v, 3), 7);
+    kv_free(&c);
+    mx_release(mark);
+    error_clear();
+}
+
+static void cleanup(void)
+{
+    assert_int_equal(mx_live_nodes(), 0);
+    mx_shutdown();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(steps_of_any_length),
+        cmocka_unit_test(a_step_writes_in_place),
+        cmocka_unit_test(trimmed_positions_are_written_again),
+        cmocka_unit_test(null_and_flat_arrays_give_null),
+    };
+    return RUN_TESTS("kv", tests, cleanup);
+}
