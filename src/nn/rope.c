@@ -110,12 +110,12 @@ nn_rope nn_rope_from(const cfg *c, int head_dim)
         cfg_error(c, "rope_parameters", "differs by layer type, which this family does not have");
     float theta = cfg_float(&parameters, "rope_theta", cfg_float(c, "rope_theta", 10000));
     float part = cfg_float(&parameters, "partial_rotary_factor", cfg_float(c, "partial_rotary_factor", 1));
-    nn_rope r = {.dims = (int)((float)head_dim * part),
+    nn_rope r = {.dims = part > 0 && part <= 1 ? (int)((float)head_dim * part) : 0,
                  .traditional = cfg_bool(c, "rope_traditional", false),
                  .base = theta,
                  .scale = 1,
                  .mscale = 1};
-    if (r.dims < 2 || r.dims % 2 || r.dims > head_dim || !(theta > 0)) {
+    if (r.dims < 2 || r.dims % 2 || !(theta > 0)) {
         cfg_error(c, "head_dim", "with partial_rotary_factor and rope_theta gives no rotary positions");
         return r;
     }
