@@ -1,8 +1,9 @@
 /* Dense products: which way to go, how to cut the work into pieces, and who does which piece.
  *
- *   few rows of a, rows of b^T contiguous (a weight)   dot: weights straight from where they are, each read
- * once few rows of a, rows of b contiguous                axpy: the same, by columns anything else packed
- * (below) all three float64                                  a plain loop
+ *   - dot: few rows of a, rows of b^T contiguous (a weight). Weights straight from where they are, each read once.
+ *   - axpy: few rows of a, rows of b contiguous. The same, by columns.
+ *   - a plain loop: all three float64.
+ *   - packed (below): anything else.
  *
  * A product with few columns but many rows is turned round first (c^T = b^T a^T). In all of them a thread
  * owns a range of columns of c (the packed path: a rectangle), and every element is one sum over k in a fixed
