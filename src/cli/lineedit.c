@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,10 +42,27 @@ static char *show_prompt(EditLine *el)
     return (char *)(size_t)e->prompt;
 }
 
+static volatile sig_atomic_t resized;
+
+static void on_resize(int sig)
+{
+    (void)sig;
+    resized = 1;
+}
+
+/* libedit asks for the terminal's size once, unless it is told. (It can watch signals itself, but then takes
+ * Ctrl-C too.) */
+static void follow_size(EditLine *el)
+{
+    if (!resized)
+        return;
+    resized = 0;
+    el_resize(el);
+}
+
 /* One character from the terminal: 1, 0 at its end, -1 when interrupted. */
 static int read_char(EditLine *el, wchar_t *out)
 {
-    (void)el;
     char bytes[4];
     size_t n = 0;
     for (;;) {
@@ -58,6 +76,7 @@ static int read_char(EditLine *el, wchar_t *out)
             continue;
         uint32_t c;
         utf8_decode(bytes, n, &c);
+        follow_size(el);
         *out = (wchar_t)c;
         return 1;
     }
@@ -80,6 +99,9 @@ static int start_editing(lineedit *e)
     el_set(e->el, EL_HIST, history, e->history);
     el_set(e->el, EL_GETCFN, read_char);
     el_set(e->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
+    struct sigaction action = {.sa_handler = on_resize, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGWINCH, &action, NULL);
     el_source(e->el, NULL); /* the user's ~/.editrc, if there is one */
     return 0;
 }
@@ -87,6 +109,7 @@ static int start_editing(lineedit *e)
 static line_result edit_line(lineedit *e, strbuf *line)
 {
     int n;
+    follow_size(e->el);
     const char *text = el_gets(e->el, &n);
     if (!text || n <= 0) {
         bool stopped = cli_interrupt_pending(NULL);
