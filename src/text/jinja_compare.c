@@ -88,9 +88,10 @@ const jstr *j_need_str(jctx *c, jval v, const char *what)
 
 /* --- comparing --- */
 
-static int compare_text(const jstr *a, const jstr *b)
+static int compare_text(jctx *c, const jstr *a, const jstr *b)
 {
     size_t n = a->len < b->len ? a->len : b->len;
+    j_charge(c, n / 64);
     int r = n ? memcmp(a->p, b->p, n) : 0;
     return r ? (r > 0) - (r < 0) : (a->len > b->len) - (a->len < b->len);
 }
@@ -164,6 +165,13 @@ static bool equal_views(jctx *c, const jview *a, const jview *b)
     return same;
 }
 
+/* Of the same length. */
+static bool same_bytes(jctx *c, const jstr *a, const jstr *b)
+{
+    j_charge(c, a->len / 64);
+    return memcmp(a->p, b->p, a->len) == 0;
+}
+
 bool j_equal(jctx *c, jval a, jval b)
 {
     if (j_is_number(a) && j_is_number(b))
@@ -179,7 +187,7 @@ bool j_equal(jctx *c, jval a, jval b)
         same = true;
         break;
     case J_STR:
-        same = a.s->len == b.s->len && (a.s->p == b.s->p || memcmp(a.s->p, b.s->p, a.s->len) == 0);
+        same = a.s->len == b.s->len && (a.s->p == b.s->p || same_bytes(c, a.s, b.s));
         break;
     case J_LIST:
     case J_TUPLE:
@@ -219,7 +227,7 @@ int j_compare(jctx *c, jval a, jval b, const char *op)
     if (j_is_number(a) && j_is_number(b))
         return compare_numbers(a, b);
     if (a.kind == J_STR && b.kind == J_STR)
-        return compare_text(a.s, b.s);
+        return compare_text(c, a.s, b.s);
     if (a.kind == b.kind && (a.kind == J_LIST || a.kind == J_TUPLE)) {
         j_enter(c);
         int r = compare_lists(c, a.list, b.list, op);
@@ -237,25 +245,27 @@ static bool range_contains(const jrange *r, jval item)
         item = j_int((int64_t)item.f);
     if (!j_is_int(item) || !r->n)
         return false;
-    int64_t lo = r->step > 0 ? r->start : r->start + (r->n - 1) * r->step;
-    int64_t hi = r->step > 0 ? r->start + (r->n - 1) * r->step : r->start;
-    return item.i >= lo && item.i <= hi && (item.i - r->start) % r->step == 0;
+    int64_t last = j_range_at(r, r->n - 1), lo = r->step > 0 ? r->start : last;
+    uint64_t unit = r->step > 0 ? (uint64_t)r->step : 0 - (uint64_t)r->step;
+    return item.i >= lo && item.i <= (r->step > 0 ? last : r->start) &&
+           ((uint64_t)item.i - (uint64_t)lo) % unit == 0;
 }
 
 bool j_contains(jctx *c, jval item, jval in)
 {
     switch (in.kind) {
     case J_STR:
+        j_charge(c, in.s->len / 64);
         return j_find(in.s, j_need_str(c, item, "'in' on a string"), 0) != SIZE_MAX;
     case J_RANGE:
         return range_contains(in.range, item);
     case J_DICT:
-        if (!j_hashable(item))
+        if (!j_hashable(c, item))
             j_fail(c, "unhashable type: '%s'", j_type(item));
         return j_get(c, in.dict, item) != NULL;
     case J_VIEW:
         if (in.view->what == 'k')
-            return j_hashable(item) && j_get(c, in.view->dict, item);
+            return j_hashable(c, item) && j_get(c, in.view->dict, item);
         break;
     default:
         break;

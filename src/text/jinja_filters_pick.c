@@ -21,7 +21,7 @@ typedef struct path {
 static jval path_part(jctx *c, jval s)
 {
     int64_t i;
-    return j_str_is("isdecimal", s.s) && j_parse_int(c, s.s, 10, &i) ? j_int(i) : s;
+    return j_str_is(c, "isdecimal", s.s) && j_parse_int(c, s.s, 10, &i) ? j_int(i) : s;
 }
 
 static path path_of(jctx *c, jval attribute, bool fold)

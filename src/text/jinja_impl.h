@@ -323,7 +323,7 @@ void j_put(jctx *c, jdict *d, jval key, jval v);
 /* NULL if absent. */
 const jval *j_get(jctx *c, const jdict *d, jval key);
 const jval *j_get_text(jctx *c, const jdict *d, const char *p, size_t n);
-bool j_hashable(jval v);
+bool j_hashable(jctx *c, jval v);
 jval j_from_json(jctx *c, const json_t *j);
 
 /* Python's sorted(): stable: reorders v by the keys that go with it. */
@@ -358,6 +358,11 @@ jiter *j_iter(jctx *c, jval v);
 jval j_next(jctx *c, jiter *it);
 /* The items of v as a new list or tuple. */
 jval j_collect(jctx *c, jval v, jkind kind);
+/* Item i of a range. Its distance from the start may be more than 63 bits hold. */
+static inline int64_t j_range_at(const jrange *r, int64_t i)
+{
+    return (int64_t)((uint64_t)r->start + (uint64_t)i * (uint64_t)r->step);
+}
 /* Number of items, or -1 if the type has none. */
 int64_t j_length(jctx *c, jval v);
 jval j_generator(jctx *c, const char *name, jval (*next)(jctx *, jiter *), jval from, void *data);
@@ -385,7 +390,7 @@ jval j_capitalize(jctx *c, const jstr *s);
 jval j_swapcase(jctx *c, const jstr *s);
 jval j_casefold(jctx *c, const jstr *s);
 /* str.isXxx by name. */
-bool j_str_is(const char *name, const jstr *s);
+bool j_str_is(jctx *c, const char *name, const jstr *s);
 /* s.strip(chars); chars NULL: white space. `sides`: 1 left, 2 right, 3 both. */
 jval j_strip(jctx *c, jval s, const jstr *chars, int sides);
 jval j_escape(jctx *c, jval v);

@@ -42,7 +42,7 @@ static jval next_range(jctx *c, jiter *it)
 {
     (void)c;
     const jrange *r = it->from.range;
-    return (int64_t)it->i < r->n ? j_int(r->start + (int64_t)it->i++ * r->step) : j_missing();
+    return (int64_t)it->i < r->n ? j_int(j_range_at(r, (int64_t)it->i++)) : j_missing();
 }
 
 static jval next_nothing(jctx *c, jiter *it)

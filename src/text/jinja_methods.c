@@ -219,6 +219,7 @@ static jval m_partition(jctx *c, const jval *v, const jargs *a)
 {
     (void)a;
     const jstr *sep = arg_text(c, v[0], v[1], "partition()");
+    j_charge(c, v[0].s->len / 64);
     if (!sep->len)
         j_fail(c, "empty separator");
     size_t k = j_find(v[0].s, sep, 0);
@@ -341,6 +342,7 @@ static bool has_affix(jctx *c, const jval *v, bool at_end)
         j_push(c, one, v[1]);
     for (size_t i = 0; i < one.list->n; i++) {
         const jstr *s = j_need_str(c, one.list->v[i], at_end ? "endswith()" : "startswith()");
+        j_charge(c, s->len / 64);
         if (p.valid && s->len <= p.to - p.from &&
             (!s->len || memcmp(v[0].s->p + (at_end ? p.to - s->len : p.from), s->p, s->len) == 0))
             return true;
@@ -479,9 +481,8 @@ static jval m_format_map(jctx *c, const jval *v, const jargs *a)
 #define IS_METHOD(name)                                          \
     static jval m_##name(jctx *c, const jval *v, const jargs *a) \
     {                                                            \
-        (void)c;                                                 \
         (void)a;                                                 \
-        return j_bool(j_str_is(#name, v[0].s));                  \
+        return j_bool(j_str_is(c, #name, v[0].s));               \
     }
 IS_METHOD(isalpha)
 IS_METHOD(isalnum)

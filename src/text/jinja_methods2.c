@@ -62,7 +62,7 @@ static jval l_clear(jctx *c, const jval *v, const jargs *a)
 static jval d_get(jctx *c, const jval *v, const jargs *a)
 {
     (void)a;
-    if (!j_hashable(v[1]))
+    if (!j_hashable(c, v[1]))
         j_fail(c, "unhashable type: '%s'", j_type(v[1]));
     const jval *m = j_get(c, v[0].dict, v[1]);
     return m ? *m : v[2].kind == J_MISSING ? j_none() : v[2];

@@ -44,6 +44,7 @@ bool j_parse_int(jctx *c, const jstr *s, int base, int64_t *out)
 {
     jval t = j_strip(c, (jval){.kind = J_STR, .s = s}, NULL, 3);
     const char *p = t.s->p, *end = p + t.s->len;
+    j_charge(c, t.s->len / 16);
     bool negative = p < end && *p == '-';
     p += p < end && (*p == '-' || *p == '+');
     base = int_prefix(&p, end, base);

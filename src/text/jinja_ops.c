@@ -254,7 +254,7 @@ static bool member(jctx *c, jval v, jval key, jval *out)
             return false;
         n = key.i < 0 ? key.i + n : key.i;
         if (v.kind == J_RANGE) {
-            *out = j_int(v.range->start + n * v.range->step);
+            *out = j_int(j_range_at(v.range, n));
         } else if (v.kind == J_STR) {
             size_t from = j_offset(c, v.s, (size_t)n), to = from;
             j_char(v.s, &to);
@@ -308,6 +308,14 @@ static int64_t bound(jctx *c, jval v, int64_t n, int64_t if_none, bool backwards
     return i < lo ? lo : i > hi ? hi : i;
 }
 
+/* How many items the slice has; item i is at from + i * step. */
+static int64_t slice_count(int64_t from, int64_t to, int64_t step)
+{
+    if (step > 0)
+        return to > from ? (to - from - 1) / step + 1 : 0;
+    return to < from ? (from - to - 1) / -step + 1 : 0;
+}
+
 static jval slice_text(jctx *c, jval v, int64_t from, int64_t to, int64_t step)
 {
     if (step == 1) {
@@ -321,10 +329,9 @@ static jval slice_text(jctx *c, jval v, int64_t from, int64_t to, int64_t step)
             j_char(v.s, &i);
     }
     jbuf b = {.c = c};
-    for (int64_t k = from; step > 0 ? k < to : k > to; k += step) {
-        j_add(&b, v.s->p + at[k], at[k + 1] - at[k]);
-        if (step > 0 ? k > to - step : k < to - step)
-            break;
+    for (int64_t k = 0, count = slice_count(from, to, step); k < count; k++) {
+        int64_t j = from + k * step;
+        j_add(&b, v.s->p + at[j], at[j + 1] - at[j]);
     }
     return j_mark(j_done(&b), v.safe);
 }
@@ -332,12 +339,12 @@ static jval slice_text(jctx *c, jval v, int64_t from, int64_t to, int64_t step)
 static jval slice_range(jctx *c, const jrange *r, int64_t from, int64_t to, int64_t step)
 {
     jrange *s = j_alloc(c, 1, sizeof *s);
-    int64_t n = step > 0    ? (to > from ? (to - from - 1) / step + 1 : 0)
-                : to < from ? (from - to - 1) / -step + 1
-                            : 0;
-    *s = (jrange){r->start + from * r->step, r->start + to * r->step, n > 1 ? r->step * step : r->step, n};
-    if (__builtin_mul_overflow(r->step, step, &s->step))
-        s->step = r->step;
+    *s = (jrange){.start = j_range_at(r, from),
+                  .stop = j_range_at(r, to),
+                  .step = r->step,
+                  .n = slice_count(from, to, step)};
+    if (s->n > 1) /* right modulo 2^64 even if it is more than 63 bits hold */
+        s->step = (int64_t)((uint64_t)r->step * (uint64_t)step);
     return (jval){.kind = J_RANGE, .range = s};
 }
 
@@ -358,10 +365,7 @@ jval j_slice(jctx *c, jval v, jval from, jval to, jval step)
     if (v.kind == J_RANGE)
         return slice_range(c, v.range, a, b, by);
     jval r = j_list(c, v.kind, 0);
-    for (int64_t k = a; by > 0 ? k < b : k > b; k += by) {
-        j_push(c, r, v.list->v[k]);
-        if (by > 0 ? k > b - by : k < b - by)
-            break;
-    }
+    for (int64_t k = 0, count = slice_count(a, b, by); k < count; k++)
+        j_push(c, r, v.list->v[a + k * by]);
     return r;
 }

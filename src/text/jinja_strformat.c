@@ -143,7 +143,7 @@ static jval field_value(formatter *f, const char *p, size_t n)
             j_fail(f->c, "format(): a field name is broken");
         jval key = j_borrow(f->c, p + from, i - from);
         int64_t index;
-        if (item && j_str_is("isdecimal", key.s) && j_parse_int(f->c, key.s, 10, &index))
+        if (item && j_str_is(f->c, "isdecimal", key.s) && j_parse_int(f->c, key.s, 10, &index))
             key = j_int(index);
         v = item ? j_item(f->c, v, key) : j_attr(f->c, v, key.s);
         i += item;

@@ -39,7 +39,7 @@ static bool is_same(jval a, jval b)
 
 static bool is_known(jctx *c, jval v, const jrow *(*find)(const char *, size_t))
 {
-    if (!j_hashable(v))
+    if (!j_hashable(c, v))
         j_fail(c, "unhashable type: '%s'", j_type(v));
     return v.kind == J_STR && find(v.s->p, v.s->len);
 }
@@ -57,8 +57,8 @@ TEST(t_false, v[0].kind == J_BOOL && !v[0].i)
 TEST(t_true, v[0].kind == J_BOOL && v[0].i)
 TEST(t_integer, v[0].kind == J_INT)
 TEST(t_float, v[0].kind == J_FLOAT)
-TEST(t_lower, j_str_is("islower", j_str(c, v[0])))
-TEST(t_upper, j_str_is("isupper", j_str(c, v[0])))
+TEST(t_lower, j_str_is(c, "islower", j_str(c, v[0])))
+TEST(t_upper, j_str_is(c, "isupper", j_str(c, v[0])))
 TEST(t_string, v[0].kind == J_STR)
 TEST(t_mapping, v[0].kind == J_DICT)
 TEST(t_number, j_is_number(v[0]))

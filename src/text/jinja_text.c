@@ -209,7 +209,7 @@ static bool identifier(const jstr *s)
     return (is_letter(first) || first == '_') && all(s, j_is_word, false);
 }
 
-bool j_str_is(const char *name, const jstr *s)
+bool j_str_is(jctx *c, const char *name, const jstr *s)
 {
     static const struct {
         const char *name;
@@ -221,6 +221,7 @@ bool j_str_is(const char *name, const jstr *s)
         {"isnumeric", is_number, false},       {"isspace", j_is_space, false},
         {"isprintable", j_is_printable, true}, {"isascii", is_ascii_char, true},
     };
+    j_charge(c, s->len / 16);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strcmp(name, rows[i].name) == 0)
             return all(s, rows[i].is, rows[i].if_empty);
@@ -396,14 +397,18 @@ size_t j_rfind(jctx *c, const jstr *s, const jstr *what, size_t to)
     size_t n = what->len;
     if (!n)
         return to;
+    size_t found = SIZE_MAX;
     for (size_t i = to < n ? 0 : to - n + 1; i-- > 0;) {
         if (s->p[i] != what->p[0] || s->p[i + n - 1] != what->p[n - 1])
             continue;
         j_charge(c, n / 64);
-        if (memcmp(s->p + i, what->p, n) == 0)
-            return i;
+        if (memcmp(s->p + i, what->p, n) == 0) {
+            found = i;
+            break;
+        }
     }
-    return SIZE_MAX;
+    j_charge(c, (to - (found == SIZE_MAX ? 0 : found)) / 16);
+    return found;
 }
 
 static bool among(uint32_t ch, const jstr *chars)

@@ -212,13 +212,17 @@ static uint64_t hash_text(const char *p, size_t n)
     return mix(h ^ tail);
 }
 
-bool j_hashable(jval v)
+bool j_hashable(jctx *c, jval v)
 {
     if (v.kind == J_TUPLE) {
-        for (size_t i = 0; i < v.list->n; i++)
-            if (!j_hashable(v.list->v[i]))
-                return false;
-        return true;
+        bool all = true;
+        j_enter(c);
+        for (size_t i = 0; all && i < v.list->n; i++) {
+            j_charge(c, 0);
+            all = j_hashable(c, v.list->v[i]);
+        }
+        j_leave(c);
+        return all;
     }
     return v.kind != J_LIST && v.kind != J_DICT && v.kind != J_VIEW;
 }
@@ -227,6 +231,7 @@ static uint64_t hash_value(jctx *c, jval v)
 {
     switch (v.kind) {
     case J_STR:
+        j_charge(c, v.s->len / 64);
         return hash_text(v.s->p, v.s->len);
     case J_BOOL:
     case J_INT:
@@ -288,7 +293,7 @@ static void index_add(jdict *d, size_t i)
 void j_put(jctx *c, jdict *d, jval key, jval v)
 {
     j_charge(c, 0);
-    if (!j_hashable(key))
+    if (!j_hashable(c, key))
         j_fail(c, "unhashable type: '%s'", j_type(key));
     uint64_t hash = hash_value(c, key);
     size_t i = find(c, d, key, hash);
@@ -316,7 +321,7 @@ void j_put(jctx *c, jdict *d, jval key, jval v)
 
 const jval *j_get(jctx *c, const jdict *d, jval key)
 {
-    if (!d->n || !j_hashable(key))
+    if (!d->n || !j_hashable(c, key))
         return NULL;
     size_t i = find(c, d, key, hash_value(c, key));
     return i < d->n ? &d->v[i].value : NULL;

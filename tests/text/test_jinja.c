@@ -193,6 +193,8 @@ static void deep_expressions_are_refused(void **state)
 static void too_much_work_is_refused(void **state)
 {
     (void)state;
+#define MANY_TIMES(body) \
+    "{% set s = 'a' * 4000000 %}{% set t = 'a' * 4000000 %}{% for i in range(100000) %}" body "{% endfor %}"
     static const char *const texts[] = {
         "{{ 'a' * 1000000000000 }}",
         "{{ [1] * 10000000000 }}",
@@ -214,7 +216,25 @@ static void too_much_work_is_refused(void **state)
         "{{ [1] | slice(9223372036854775807) | list }}",
         "{{ ('a' * 1000000).replace('', 'aaaaaaaaaaaaaaaa').replace('', 'b' * 1000) }}",
         "{{ 3 ** 9223372036854775807 }}",
+        /* few steps of the template, each over much text or many shared tuples */
+        MANY_TIMES("{% if 'x' in s %}{% endif %}"),
+        MANY_TIMES("{% if s == t %}{% endif %}"),
+        MANY_TIMES("{% if s < t %}{% endif %}"),
+        MANY_TIMES("{% if s is lower %}{% endif %}"),
+        MANY_TIMES("{% if s.isalpha() %}{% endif %}"),
+        MANY_TIMES("{% if s.rpartition('x') %}{% endif %}"),
+        MANY_TIMES("{% if s.partition('x') %}{% endif %}"),
+        MANY_TIMES("{% if t.startswith(s) %}{% endif %}"),
+        MANY_TIMES("{% if {s: 1} %}{% endif %}"),
+        MANY_TIMES("{% if ('0' * 4000000) | int %}{% endif %}"),
+        "{% set n = namespace(t=()) %}{% for i in range(99) %}{% set n.t = (n.t, n.t) %}{% endfor %}{{ {n.t: "
+        "1} "
+        "}}",
+        "{% set n = namespace(t=()) %}{% for i in range(9999) %}{% set n.t = (n.t,) %}{% endfor %}{{ {n.t: "
+        "1} "
+        "}}",
     };
+#undef MANY_TIMES
     jinja_options small = {.max_memory = 32 << 20, .max_output = 8 << 20, .max_steps = 2000000};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         char *out = render(texts[i], strlen(texts[i]), NULL, &small, NULL);
@@ -222,6 +242,24 @@ static void too_much_work_is_refused(void **state)
             fail_msg("%s: was not refused", texts[i]);
         error_clear();
     }
+}
+
+/* Ranges and slices at the ends of 64 bits; the sanitizers watch. */
+static void numbers_at_the_edge(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{{ range(-9000000000000000000, 9000000000000000000, 6000000000000000000) | list }}"
+        "{{ 3000000000000000000 in range(-9000000000000000000, 9000000000000000000, 6000000000000000000) }}"
+        "{{ 3000000000000000001 in range(-9000000000000000000, 9000000000000000000, 6000000000000000000) }}"
+        "{{ range(5, -5, -3)[1:] | list }}{{ -1 in range(5, -5, -3) }}{{ 0 in range(5, -5, -3) }}"
+        "{{ range(0, 9223372036854775807, 9223372036854775806)[0:9] | list }}"
+        "{{ 'abcdef'[5:2:-9223372036854775807] }}{{ [1, 2, 3][::9223372036854775807] }}{{ [1, 2, 3][::-2] }}";
+    char *out = render(text, strlen(text), NULL, &(jinja_options){0}, NULL);
+    assert_ok(out);
+    assert_string_equal(out, "[-9000000000000000000, -3000000000000000000, 3000000000000000000]TrueFalse"
+                             "[2, -1, -4]TrueFalse[0, 9223372036854775806]f[1][3, 1]");
+    mem_free(out);
 }
 
 /* Text that is built up piece by piece costs memory in proportion to its length, not to its square. */
@@ -285,7 +323,8 @@ int main(void)
         cmocka_unit_test(errors_name_the_line),         cmocka_unit_test(clock_can_be_pinned),
         cmocka_unit_test(deep_nesting_is_refused),      cmocka_unit_test(deep_expressions_are_refused),
         cmocka_unit_test(too_much_work_is_refused),     cmocka_unit_test(building_text_is_linear),
-        cmocka_unit_test(every_allocation_may_fail),    cmocka_unit_test(arena_keeps_its_limit),
+        cmocka_unit_test(numbers_at_the_edge),          cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(arena_keeps_its_limit),
     };
     return RUN_TESTS("jinja", tests, NULL);
 }
