@@ -202,10 +202,10 @@ typedef struct lm_convert_result {
     const char *dtype; /* of what is float in the result, "" if it was left as it was */
 } lm_convert_result;
 
-/* Writes the model folder `from` as an MLX checkpoint to the folder `to`, which must not exist: weights
- * (cast, quantized or dequantized), index, config.json, tokenizer files, a model card. Streams tensor by
- * tensor; everything is made under a temporary name, so a failure leaves nothing. options and result may be
- * NULL. 0, or -1. */
+/* Writes the model folder `from` as an MLX checkpoint to the folder `to`, which must not exist (the folders
+ * above it are made): weights (cast, quantized or dequantized), index, config.json, tokenizer files, a model
+ * card. Streams tensor by tensor; everything is made under a temporary name, so a failure leaves nothing.
+ * options and result may be NULL. 0, or -1. */
 LM_API int lm_convert(const char *from, const char *to, const lm_convert_options *options,
                       lm_convert_result *result);
 

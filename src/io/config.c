@@ -21,6 +21,10 @@ int cfg_parse(cfg_file *f, const char *path, const char *text, size_t size)
         return -1;
     json_error_t e;
     f->root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &e);
+    if (!f->root && json_error_code(&e) == json_error_numeric_overflow) {
+        f->wide = true;
+        f->root = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &e);
+    }
     if (!f->root)
         error_set("%s: line %d: %s", path, e.line, e.text);
     else if (!json_is_object(f->root))

@@ -19,6 +19,7 @@ typedef struct cfg_file {
     json_t *root;
     char *path;
     bool failed;
+    bool wide; /* it has a whole number beyond 64 bits: all of them were read as reals */
 } cfg_file;
 
 /* An object of a file: the whole, or one inside. A value: copy freely while the file is open. */

@@ -263,6 +263,9 @@ static int open_source(converter *c, const char *from)
     c->model = lm_load(from, &load);
     if (!c->model || choose_dtype(c))
         return -1;
+    if (c->model->config.wide)
+        return error_set("%s: a whole number beyond 64 bits cannot be written as it was",
+                         c->model->config.path);
     bool quantized = c->model->quantization.bits != 0;
     if (c->o->quantize && quantized)
         return error_set("%s: the model is quantized already; dequantize it first", from);
