@@ -2,6 +2,7 @@
  * accepts, so must the other. */
 #include "base/error.h"
 #include "base/json.h"
+#include "base/mem.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -44,6 +45,7 @@ static void walk(jr *r)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     jr r, found;
+    size_t live = mem_live();
     jr_open(&r, "fuzz", (const char *)data, size);
     jr_skip(&r);
     int skipped = jr_finish(&r);
@@ -59,5 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             jr_close(&found);
         jr_close(&r);
     }
+    if (mem_live() != live)
+        abort();
     return 0;
 }

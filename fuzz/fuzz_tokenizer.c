@@ -57,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         n--;
     const char *text = p + n;
     size_t text_n = size - n, file_n = n ? n - 1 : size;
+    size_t live = mem_live();
     tokenizer *t = tokenizer_parse("fuzz", p, file_n);
     must(t || error_pending());
     error_clear();
@@ -64,5 +65,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         use(t, n ? text : p, n ? text_n : 0);
     error_clear();
     tokenizer_free(t);
+    must(mem_live() == live);
     return 0;
 }
