@@ -145,12 +145,21 @@ MX_API mlx_array mx_slice_axis(mlx_array x, int axis, int start, int stop);
 MX_API mlx_array mx_concatenate(const mlx_array *x, size_t n, int axis);
 /* A row-major copy, or x itself if it is row-major already. */
 MX_API mlx_array mx_contiguous(mlx_array x);
+/* x as a node of its own. */
+MX_API mlx_array mx_copy(mlx_array x);
+/* x, through which no gradient flows. */
+MX_API mlx_array mx_stop_gradient(mlx_array x);
 
 /* --- indexing --- */
 
 /* x's slices at `indices` (integers, negative ones wrap) on `axis`: result shape x[:axis] + indices + x[axis+1:]. */
 MX_API mlx_array mx_take(mlx_array x, mlx_array indices, int axis);
 MX_API mlx_array mx_take_along_axis(mlx_array x, mlx_array indices, int axis);
+/* A copy of x with `updates` added at places that n index arrays name, each on its axis: updates has the shape that the
+ * indices broadcast to, followed by a slice's, whose sizes are 1 on the axes. Places may repeat. In place when x is dead. */
+MX_API mlx_array mx_scatter_add(mlx_array x, const mlx_array *indices, size_t n, mlx_array updates, const int *axes);
+/* The same where indices and updates (broadcast) give for each of their places the position on one axis of x. */
+MX_API mlx_array mx_scatter_add_axis(mlx_array x, mlx_array indices, mlx_array updates, int axis);
 
 /* --- reductions: n axes; n == 0 with axes NULL means all --- */
 
@@ -221,6 +230,23 @@ MX_API mlx_array mx_random_uniform(float low, float high, const int *shape, size
 MX_API mlx_array mx_random_normal(const int *shape, size_t n, mlx_dtype dtype, float loc, float scale, mlx_array key);
 /* Draws from softmax(logits) over the last axis by the Gumbel trick; uint32. */
 MX_API mlx_array mx_random_categorical(mlx_array logits, mlx_array key);
+
+/* --- transforms --- */
+
+/* A function that transforms are given: makes out from in as mx_ expressions; how many there are is between the caller
+ * and it. 0, or anything else with an error pending. It may evaluate and look at values: that does not cut gradients. */
+typedef int (*mx_function)(void *user, const mlx_array *in, mlx_array *out);
+
+/* outputs[0..m) = f(primals[0..n)), and vjps[i] = the gradient of the sum of cotangents * outputs by primal i, of its
+ * shape and dtype: zeros where nothing depends on it. A cotangent has its output's shape; null = zeros. What f takes from
+ * elsewhere is constant. All results are temporaries; 0, or -1 with an error pending and nulls in the results. Both may
+ * be differentiated again, by a call inside f. */
+MX_API int mx_vjp(mx_function f, void *user, const mlx_array *primals, size_t n, const mlx_array *cotangents, size_t m,
+                  mlx_array *outputs, mlx_array *vjps);
+/* values[0..m) = f(in[0..n)) and grads[i] = the gradient of values[0], which must be a scalar, by in[i]. The other values
+ * come along, and no gradient flows through them. */
+MX_API int mx_value_and_grad(mx_function f, void *user, const mlx_array *in, size_t n, mlx_array *values, size_t m,
+                             mlx_array *grads);
 
 /* --- process-wide --- */
 

@@ -2,7 +2,10 @@
  *
  * The walk is depth first on a stack of its own, so that a chain of any length is fine. A node is computed when all
  * its inputs are; it then drops them, which frees every intermediate as soon as its last user is done, and lets that
- * user write its result over a dead input. */
+ * user write its result over a dead input.
+ *
+ * While a transform runs, the nodes that it traces keep their inputs and write over none: what a function computes with
+ * values that it looks at can still be differentiated. */
 #include "array/backend.h"
 #include "base/error.h"
 #include "base/mem.h"
@@ -27,16 +30,34 @@ static int push(walk *w, node *n)
     return 0;
 }
 
-/* The node is computed: its results are ready, its inputs are let go. */
+/* The node is computed: its results are ready, its inputs are let go unless a transform needs them. */
 static void settle(node *n)
 {
     for (size_t i = 0; n->outputs && i < n->n_outputs; i++)
         n->outputs[i]->status = NODE_READY;
     n->status = NODE_READY;
-    uint32_t inputs = n->n_inputs;
-    n->n_inputs = 0;
-    for (uint32_t i = 0; i < inputs; i++)
+    if (node_is_kept(n))
+        return;
+    n->flags &= (uint8_t)~NODE_TRACED;
+    node_detach(n);
+}
+
+/* Computes n and leaves its inputs as they were: a back end may put a dense copy in an input's place. */
+static int compute_keeping(node *n)
+{
+    node *few[4], **inputs = n->n_inputs <= 4 ? few : mem_alloc(n->n_inputs, sizeof *inputs);
+    if (!inputs)
+        return -1;
+    for (uint32_t i = 0; i < n->n_inputs; i++)
+        inputs[i] = node_retain(n->inputs[i]);
+    int rc = backend_cpu_eval(n);
+    for (uint32_t i = 0; i < n->n_inputs; i++) {
         node_release(n->inputs[i]);
+        n->inputs[i] = inputs[i];
+    }
+    if (inputs != few)
+        mem_free(inputs);
+    return rc;
 }
 
 static int walk_from(walk *w, node *root)
@@ -54,7 +75,7 @@ static int walk_from(walk *w, node *root)
                 return -1;
             continue;
         }
-        if (backend_cpu_eval(n))
+        if (node_is_kept(n) ? compute_keeping(n) : backend_cpu_eval(n))
             return -1;
         settle(n);
         w->count--;

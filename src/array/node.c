@@ -30,6 +30,7 @@ static _Atomic int64_t live;
 
 static _Thread_local free_block *lists[CLASSES];
 static _Thread_local unsigned lists_generation;
+static _Thread_local int transforms; /* that run now */
 static pthread_key_t exit_key;
 static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
 
@@ -158,8 +159,10 @@ node *node_new(int prim, mlx_dtype dtype, const int *shape, int ndim, node *cons
         block_give(n, size_class);
         return NULL;
     }
-    for (size_t i = 0; i < n_inputs; i++)
+    for (size_t i = 0; i < n_inputs; i++) {
         n->inputs[i] = node_retain(inputs[i]);
+        n->flags |= inputs[i]->flags & NODE_TRACED;
+    }
     if (params_size)
         memcpy(n->params, params, params_size);
     atomic_fetch_add_explicit(&live, 1, memory_order_relaxed);
@@ -217,6 +220,18 @@ void node_release(node *n)
     }
 }
 
+void node_detach(node *n)
+{
+    uint32_t inputs = n->n_inputs;
+    n->n_inputs = 0;
+    for (uint32_t i = 0; i < inputs; i++)
+        node_release(n->inputs[i]);
+}
+
+int node_trace(int change) { return transforms += change; }
+
+bool node_is_kept(const node *n) { return (n->flags & NODE_TRACED) && transforms > 0; }
+
 int node_allocate(node *n)
 {
     buffer *b = buffer_new(node_bytes(n));
@@ -232,7 +247,7 @@ bool node_can_donate(const node *n, size_t i)
 {
     const node *in = n->inputs[i];
     return in->refs == 1 && in->buf && in->buf->refs == 1 && !in->buf->release &&
-           (in->flags & NODE_ROW_CONTIGUOUS) && in->data == in->buf->data;
+           (in->flags & NODE_ROW_CONTIGUOUS) && in->data == in->buf->data && !node_is_kept(n);
 }
 
 int node_allocate_from(node *n, const uint8_t *candidates, size_t n_candidates)

@@ -41,6 +41,7 @@ void buffer_trim_cache(void);
 enum node_status { NODE_LAZY, NODE_READY };
 enum node_flags {
     NODE_ROW_CONTIGUOUS = 1, /* strides are the row-major ones: elements lie densely in order */
+    NODE_TRACED = 2,         /* may depend on what a transform differentiates by: made from a traced node */
 };
 
 typedef struct node node;
@@ -54,7 +55,7 @@ struct node {
     uint32_t n_inputs;
     uint16_t n_outputs;   /* 1, or more for a primitive with several results */
     uint16_t params_size; /* bytes at params */
-    uint32_t stamp;       /* of the walk that saw it last */
+    uint32_t stamp;       /* its place in the tape of the transform that saw it last */
     size_t size;          /* number of elements */
     buffer *buf;          /* NULL until evaluated */
     char *data;           /* first element */
@@ -79,8 +80,17 @@ node *node_from_buffer(buffer *b, const char *data, const int *shape, int ndim, 
 node *node_retain(node *n);
 /* Drops a reference; frees what is left without one, without recursion however deep the graph. */
 void node_release(node *n);
+/* Lets n's inputs go. */
+void node_detach(node *n);
 /* Puts a node (whose reference passes over) on this thread's pool of temporaries. NULL gives the null array. */
 mlx_array node_temp(node *n);
+
+/* --- transforms: while one runs on this thread, evaluation keeps the graph of traced nodes --- */
+
+/* A transform begins (+1) or ends (-1) on this thread; they nest. Returns how many run now. */
+int node_trace(int change);
+/* Must n keep its inputs, and leave them as they are, when it is evaluated now? */
+bool node_is_kept(const node *n);
 
 /* --- used by back ends while they evaluate a node --- */
 

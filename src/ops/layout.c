@@ -208,3 +208,7 @@ mlx_array mx_concatenate(const mlx_array *x, size_t n, int axis)
 }
 
 mlx_array mx_contiguous(mlx_array x) { return prim_make(PRIM_Contiguous, &x, 1, NULL, 0); }
+
+mlx_array mx_copy(mlx_array x) { return prim_make(PRIM_Copy, &x, 1, NULL, 0); }
+
+mlx_array mx_stop_gradient(mlx_array x) { return prim_make(PRIM_StopGradient, &x, 1, NULL, 0); }

@@ -3,15 +3,16 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "prim/grad.h"
 
 #include <stdio.h>
 
-#define PRIM(name, arity, rule, flags) int shape_##rule(node *const *, size_t, const void *, prim_spec *);
+#define PRIM(name, arity, rule, ...) int shape_##rule(node *const *, size_t, const void *, prim_spec *);
 #include "prim/prim.def"
 #undef PRIM
 
 const prim_info prim_table[PRIM_COUNT] = {
-#define PRIM(name, arity, rule, flags) [PRIM_##name] = {#name, arity, PRIM_##flags, shape_##rule},
+#define PRIM(name, arity, rule, vjp, flags) [PRIM_##name] = {#name, arity, PRIM_##flags, shape_##rule, grad_##vjp},
 #include "prim/prim.def"
 #undef PRIM
 };

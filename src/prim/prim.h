@@ -32,10 +32,15 @@ enum { PRIM_MAX_OUTPUTS = 3 };
  * shapes cannot be broadcast, without, and prim_make tells. */
 typedef int (*prim_shape_rule)(node *const *in, size_t n, const void *params, prim_spec *out);
 
+/* The gradients that flow from a node to its inputs; see prim/grad.h. */
+struct grad_args;
+typedef void (*prim_vjp_rule)(const struct grad_args *a, mlx_array *grads);
+
 typedef struct prim_info {
     const char *name;
     int arity, flags;
     prim_shape_rule shape;
+    prim_vjp_rule vjp;
 } prim_info;
 
 extern const prim_info prim_table[PRIM_COUNT];
@@ -54,7 +59,7 @@ bool prim_view(node *n);
 /* Lists of ints: Broadcast, Reshape, Full (ndim, then the shape; Full's dtype is its input's), Transpose (the axes). */
 typedef struct prim_axis {
     int32_t axis;
-} prim_axis; /* ExpandDims, Concatenate, GatherAxis, Sort, ArgSort */
+} prim_axis; /* ExpandDims, Concatenate, GatherAxis, ScatterAxis, Sort, ArgSort */
 typedef struct prim_dtype {
     int32_t dtype;
 } prim_dtype; /* AsType */
@@ -72,7 +77,8 @@ typedef struct prim_range {
 typedef struct prim_item {
     int32_t index;
 } prim_item;
-/* Gather: the first `count` ints are axes[i] of index array i, the rest the slice's size on each axis. */
+/* Gather, Scatter: the first `count` ints are axes[i] of index array i, the rest the slice's size on each axis. Inputs:
+ * x, the index arrays, and for Scatter the updates, which are added. */
 typedef struct prim_gather {
     int32_t count, list[];
 } prim_gather;

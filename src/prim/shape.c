@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PRIM(name, arity, rule, flags) int shape_##rule(node *const *, size_t, const void *, prim_spec *);
+#define PRIM(name, arity, rule, ...) int shape_##rule(node *const *, size_t, const void *, prim_spec *);
 #include "prim/prim.def"
 #undef PRIM
 

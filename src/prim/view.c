@@ -66,6 +66,10 @@ bool prim_view(node *n)
         in = in->outputs[((const prim_item *)n->params)->index];
         memcpy(strides, in->strides, n->ndim * sizeof *strides);
         break;
+    case PRIM_Copy:
+    case PRIM_StopGradient:
+        memcpy(strides, in->strides, n->ndim * sizeof *strides);
+        break;
     default:
         return false;
     }

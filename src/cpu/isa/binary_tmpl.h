@@ -1,7 +1,7 @@
 /* The functions of mx_binary.def for one dtype (dtypes_tmpl.h) and a function that enters them in the table.
  * The includer says which rows each class has: LOOP or nothing for floats_SAME_REAL ...
  * One operand may be a single number (stride 0), which is read once; other strides take the slow loop. */
-#define BINARY(name, Prim, kind, domain, ...) CAT(CAT(CLASS, kind), domain)(name, __VA_ARGS__)
+#define BINARY(name, Prim, kind, domain, vjp, ...) CAT(CAT(CLASS, kind), domain)(name, __VA_ARGS__)
 #define TRUTH(v)                              ((uint8_t)(v))
 
 #define LOOP(name, R, WRITE, expr)                                                                           \

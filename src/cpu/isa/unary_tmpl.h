@@ -1,6 +1,6 @@
 /* The functions of mx_unary.def for one dtype (dtypes_tmpl.h) and a function that enters them in the table.
  * The includer says which rows each class has: LOOP or nothing for floats_ANY_REAL ... */
-#define UNARY(name, Prim, kind, domain, ...) CAT(CAT(CLASS, kind), domain)(name, __VA_ARGS__)
+#define UNARY(name, Prim, kind, domain, vjp, ...) CAT(CAT(CLASS, kind), domain)(name, __VA_ARGS__)
 
 #define LOOP(name, expr)                                                              \
     static void CAT(name, X)(const void *p, ptrdiff_t stride, void *result, size_t n) \

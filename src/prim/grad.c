@@ -1,0 +1,42 @@
+/* What the gradients of primitives share: numbers, zeros, fitting a gradient to its input. */
+#include "prim/grad.h"
+
+#include "base/error.h"
+
+#include <string.h>
+
+void grad_none(const grad_args *a, mlx_array *grads)
+{
+    (void)grads;
+    error_set("[vjp] %s has no derivative yet", prim_table[a->n->prim].name);
+}
+
+void grad_zero(const grad_args *a, mlx_array *grads) { (void)a, (void)grads; }
+
+void grad_identity(const grad_args *a, mlx_array *grads) { grads[0] = a->given[0]; }
+
+mlx_array grad_number(double v, mlx_array like) { return mx_float(v, mx_dtype_of(like)); }
+
+mlx_array grad_times(mlx_array x, double v) { return mx_multiply(x, grad_number(v, x)); }
+
+mlx_array grad_zeros(mlx_array x) { return mx_zeros(mx_shape(x), (size_t)mx_ndim(x), mx_dtype_of(x)); }
+
+mlx_array grad_sum_last(mlx_array x) { return mx_sum(x, SHAPE(-1), true); }
+
+mlx_array grad_fit(mlx_array g, const node *x)
+{
+    int axes[MX_MAX_DIMS], n = 0, extra = mx_ndim(g) - x->ndim;
+    if (mx_is_null(g))
+        return g;
+    for (; n < extra; n++)
+        axes[n] = n;
+    if (n)
+        g = mx_sum(g, axes, (size_t)n, false);
+    n = 0;
+    for (int i = mx_ndim(g) - 1, k = x->ndim - 1; i >= 0; i--, k--)
+        if (x->shape[k] == 1 && mx_shape(g)[i] != 1)
+            axes[n++] = i;
+    if (n)
+        g = mx_sum(g, axes, (size_t)n, true);
+    return mx_astype(mx_broadcast_to(g, x->shape, x->ndim), (mlx_dtype)x->dtype);
+}

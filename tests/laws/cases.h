@@ -1,0 +1,346 @@
+/* The cases that laws are checked on: each builds one expression from inputs that the harness makes, in
+ * whatever layout and dtype it wants to try. Every row of prim.def is reached by at least one. */
+#ifndef MICA_TESTS_LAWS_CASES_H
+#define MICA_TESTS_LAWS_CASES_H
+
+#include "test.h"
+
+#include "array/dtype.h"
+#include "prim/prim.h"
+
+#include <math.h>
+
+enum { MAX_INPUTS = 3, MAX_SIZE = 65536 };
+
+typedef struct input {
+    mlx_dtype dtype;
+    int ndim, shape[5];
+    float lo, hi; /* of its values */
+} input;
+
+typedef struct law {
+    const char *name;
+    mlx_array (*build)(const mlx_array *x);
+    int n_inputs;
+    unsigned skip; /* laws that do not apply */
+    input in[MAX_INPUTS];
+} law;
+enum {
+    SKIP_HALVES = 1,
+    SKIP_EMPTY = 2,
+    SKIP_GRADIENT = 4, /* by design it is not the slope */
+    SINGLE = 8,        /* has no float64 kernel */
+};
+
+#define F(...)                          \
+    {                                   \
+        MLX_FLOAT32, __VA_ARGS__, -2, 2 \
+    }
+#define P(...)                            \
+    {                                     \
+        MLX_FLOAT32, __VA_ARGS__, 0.1f, 3 \
+    }
+
+#define UNARY(name, ...) \
+    static mlx_array u_##name(const mlx_array *x) { return mx_##name(x[0]); }
+#include "mx_unary.def"
+#undef UNARY
+#define BINARY(name, ...) \
+    static mlx_array b_##name(const mlx_array *x) { return mx_##name(x[0], x[1]); }
+#include "mx_binary.def"
+#undef BINARY
+
+static mlx_array where_(const mlx_array *x) { return mx_where(mx_greater(x[0], x[1]), x[1], x[2]); }
+static mlx_array astype(const mlx_array *x) { return mx_astype(mx_astype(x[0], MLX_INT32), MLX_FLOAT32); }
+static mlx_array contiguous(const mlx_array *x) { return mx_contiguous(mx_swapaxes(x[0], 0, 1)); }
+static mlx_array astype_up(const mlx_array *x) { return mx_square(mx_astype(x[0], MLX_FLOAT64)); }
+static mlx_array copy(const mlx_array *x) { return mx_copy(mx_swapaxes(x[0], 1, 2)); }
+static mlx_array stop_gradient(const mlx_array *x) { return mx_multiply(x[0], mx_stop_gradient(x[0])); }
+static mlx_array full(const mlx_array *x)
+{
+    return mx_full(SHAPE(3, 4, 5), mx_slice_axis(x[0], -1, 0, 1), mx_dtype_of(x[0]));
+}
+static mlx_array arange(const mlx_array *x)
+{
+    return mx_multiply(x[0], mx_arange(-3, 4, 1.4, mx_dtype_of(x[0])));
+}
+static mlx_array broadcast(const mlx_array *x) { return mx_broadcast_to(x[0], SHAPE(2, 3, 4, 5)); }
+static mlx_array transpose(const mlx_array *x) { return mx_transpose(x[0], SHAPE(2, 0, 1)); }
+static mlx_array dims(const mlx_array *x)
+{
+    return mx_squeeze(mx_expand_dims(mx_expand_dims(x[0], 1), -1), 1);
+}
+static mlx_array slice(const mlx_array *x)
+{
+    return mx_slice(x[0], (int[]){0, -1, 1}, (int[]){3, -100, 5}, (int[]){2, -2, 1});
+}
+static mlx_array reshape(const mlx_array *x) { return mx_reshape(mx_swapaxes(x[0], 0, 2), SHAPE(4, -1)); }
+static mlx_array slice_update(const mlx_array *x)
+{
+    return mx_slice_update(x[0], x[1], (int[]){0, 1, 0}, (int[]){3, 4, 5}, (int[]){1, 2, 2});
+}
+static mlx_array concatenate(const mlx_array *x) { return mx_concatenate(x, 3, 1); }
+static mlx_array take(const mlx_array *x) { return mx_take(x[0], x[1], 1); }
+static mlx_array take_along(const mlx_array *x) { return mx_take_along_axis(x[0], x[1], 1); }
+static mlx_array take_one(const mlx_array *x)
+{
+    return mx_take(x[0], mx_squeeze(mx_slice_axis(x[1], 0, 0, 1), 0), -1);
+}
+static mlx_array scatter_add(const mlx_array *x) { return mx_scatter_add(x[0], x + 2, 1, x[1], (int[]){1}); }
+static mlx_array scatter_add2(const mlx_array *x)
+{
+    mlx_array indices[2] = {x[2], mx_squeeze(mx_slice_axis(x[2], 0, 0, 1), 0)};
+    return mx_scatter_add(x[0], indices, 2, x[1], (int[]){2, 1});
+}
+static mlx_array scatter_add_axis(const mlx_array *x) { return mx_scatter_add_axis(x[0], x[2], x[1], 1); }
+static mlx_array sum(const mlx_array *x) { return mx_sum(x[0], SHAPE(1), false); }
+static mlx_array sum2(const mlx_array *x) { return mx_sum(x[0], SHAPE(0, 2), true); }
+static mlx_array sum_all(const mlx_array *x) { return mx_sum(x[0], NULL, 0, false); }
+static mlx_array prod(const mlx_array *x) { return mx_prod(x[0], SHAPE(-1), false); }
+static mlx_array max(const mlx_array *x) { return mx_max(x[0], SHAPE(0), false); }
+static mlx_array min(const mlx_array *x) { return mx_min(x[0], SHAPE(0, 1), false); }
+static mlx_array all(const mlx_array *x)
+{
+    return mx_all(mx_greater(x[0], mx_float(-1, MLX_FLOAT32)), SHAPE(1), false);
+}
+static mlx_array any(const mlx_array *x)
+{
+    return mx_any(mx_greater(x[0], mx_float(1, MLX_FLOAT32)), SHAPE(1), false);
+}
+static mlx_array mean(const mlx_array *x) { return mx_mean(x[0], SHAPE(0, 2), false); }
+static mlx_array argmax(const mlx_array *x) { return mx_argmax(x[0], 1, true); }
+static mlx_array argmin(const mlx_array *x) { return mx_argmin(x[0], -1, false); }
+static mlx_array logsumexp(const mlx_array *x) { return mx_logsumexp(x[0], 1, false); }
+static mlx_array softmax(const mlx_array *x) { return mx_softmax(x[0], -1); }
+static mlx_array softmax0(const mlx_array *x) { return mx_softmax(x[0], 0); }
+static mlx_array cumsum(const mlx_array *x) { return mx_cumsum(x[0], 1, false, true); }
+static mlx_array cumsum_back(const mlx_array *x) { return mx_cumsum(x[0], -1, true, false); }
+static mlx_array sort(const mlx_array *x) { return mx_sort(x[0], 1); }
+static mlx_array argsort(const mlx_array *x) { return mx_argsort(x[0], -1); }
+static mlx_array matmul(const mlx_array *x) { return mx_matmul(x[0], x[1]); }
+static mlx_array quantize(const mlx_array *x)
+{
+    mlx_array q[3];
+    return mx_quantize(x[0], 32, 4, q) ? MX_NULL : mx_dequantize(q[0], q[1], q[2], 32, 4);
+}
+static mlx_array quantized_matmul(const mlx_array *x)
+{
+    mlx_array q[3];
+    return mx_quantize(x[1], 64, 4, q) ? MX_NULL
+                                       : mx_quantized_matmul(x[0], q[0], q[1], q[2], true, 64, 4, MX_EXACT);
+}
+/* The packed form of a constant matrix. */
+static mlx_array packed(int rows, int columns)
+{
+    mlx_array q[3], w = mx_sin(mx_arange(0, rows * columns, 1, MLX_FLOAT32));
+    return mx_quantize(mx_reshape(w, SHAPE(rows, columns)), 32, 4, q) ? MX_NULL : q[0];
+}
+static mlx_array dequantize(const mlx_array *x) { return mx_dequantize(packed(3, 64), x[0], x[1], 32, 4); }
+static mlx_array quantized(const mlx_array *x)
+{
+    return mx_quantized_matmul(x[0], packed(5, 64), x[1], x[2], true, 32, 4, MX_EXACT);
+}
+static mlx_array quantized_rows(const mlx_array *x)
+{
+    return mx_quantized_matmul(x[0], packed(5, 64), x[1], x[2], false, 32, 4, MX_EXACT);
+}
+static mlx_array rms_norm(const mlx_array *x) { return mx_rms_norm(x[0], x[1], 1e-5f); }
+static mlx_array layer_norm(const mlx_array *x) { return mx_layer_norm(x[0], x[1], x[2], 1e-5f); }
+static mlx_array layer_norm_plain(const mlx_array *x) { return mx_layer_norm(x[0], MX_NULL, MX_NULL, 1e-5f); }
+static mlx_array rope(const mlx_array *x) { return mx_rope(x[0], 6, false, 10000, 1, 7, MX_NULL); }
+static mlx_array rope_pairs(const mlx_array *x) { return mx_rope(x[0], 8, true, 10000, 0.5f, 3, MX_NULL); }
+static mlx_array attention(const mlx_array *x)
+{
+    return mx_scaled_dot_product_attention(x[0], x[1], x[2], 0.4f, MX_MASK_CAUSAL, MX_NULL);
+}
+static mlx_array attention_mask(const mlx_array *x)
+{
+    mlx_array mask =
+        mx_less_equal(mx_arange(0, 6, 1, MLX_INT32), mx_reshape(mx_arange(1, 6, 1, MLX_INT32), SHAPE(5, 1)));
+    return mx_scaled_dot_product_attention(x[0], x[1], x[2], 0.4f, MX_MASK_ARRAY, mask);
+}
+static mlx_array attention_long(const mlx_array *x) /* more queries than keys: the first see nothing */
+{
+    mlx_array y = mx_scaled_dot_product_attention(x[0], x[1], x[2], 0.4f, MX_MASK_CAUSAL, MX_NULL);
+    return mx_slice_axis(y, 2, 2, 5);
+}
+static mlx_array attention_bias(const mlx_array *x)
+{
+    mlx_array bias = mx_sum(mx_slice_axis(x[1], -1, 0, 2), SHAPE(-1), false); /* (1, 2, 6), for all queries */
+    bias = mx_slice_axis(mx_expand_dims(bias, 2), 1, 0, 1);                   /* (1, 1, 1, 6) */
+    return mx_scaled_dot_product_attention(x[0], x[1], x[2], 0.4f, MX_MASK_ARRAY, bias);
+}
+static mlx_array swiglu(const mlx_array *x) { return mx_swiglu(x[0], x[1]); }
+static mlx_array random_bits(const mlx_array *x)
+{
+    return mx_add(x[0], mx_astype(mx_random_bits(SHAPE(5), 1, mx_random_key(3)), mx_dtype_of(x[0])));
+}
+
+#define CUBE F(3, {3, 4, 5})
+/* clang-format off */
+#define INDEX {MLX_INT32, 2, {2, 3}, -4, 3}
+/* clang-format on */
+
+static const law laws[] = {
+#define UNARY(name, ...) {#name, u_##name, 1, 0, {P(3, {3, 4, 5})}},
+#include "mx_unary.def"
+#undef UNARY
+#define BINARY(name, ...) {#name, b_##name, 2, 0, {P(3, {3, 4, 5}), P(2, {4, 1})}},
+#include "mx_binary.def"
+#undef BINARY
+    {"where", where_, 3, 0, {CUBE, CUBE, CUBE}},
+    {"abs of both signs", u_abs, 1, 0, {CUBE}},
+    {"astype", astype, 1, SKIP_GRADIENT, {CUBE}},
+    {"astype, to float64", astype_up, 1, SINGLE, {CUBE}},
+    {"copy", copy, 1, 0, {CUBE}},
+    {"stop_gradient", stop_gradient, 1, SKIP_GRADIENT, {CUBE}},
+    {"contiguous", contiguous, 1, 0, {CUBE}},
+    {"full", full, 1, SKIP_EMPTY, {CUBE}},
+    {"arange", arange, 1, SKIP_EMPTY, {CUBE}},
+    {"broadcast_to", broadcast, 1, SKIP_EMPTY, {CUBE}},
+    {"transpose", transpose, 1, 0, {CUBE}},
+    {"expand_dims, squeeze", dims, 1, 0, {CUBE}},
+    {"slice", slice, 1, 0, {CUBE}},
+    {"reshape", reshape, 1, SKIP_EMPTY, {CUBE}},
+    {"slice_update", slice_update, 2, SKIP_EMPTY, {CUBE, F(3, {3, 2, 3})}},
+    {"concatenate", concatenate, 3, 0, {CUBE, F(3, {3, 1, 5}), F(3, {3, 2, 5})}},
+    {"take", take, 2, SKIP_EMPTY, {CUBE, INDEX}},
+    {"take_along_axis", take_along, 2, SKIP_EMPTY, {CUBE, {MLX_INT32, 3, {3, 2, 1}, -4, 3}}},
+    {"take, one index", take_one, 2, SKIP_EMPTY, {CUBE, INDEX}},
+    {"scatter_add", scatter_add, 3, SKIP_EMPTY, {CUBE, F(5, {2, 3, 3, 1, 5}), INDEX}},
+    {"scatter_add, two axes", scatter_add2, 3, SKIP_EMPTY, {CUBE, F(5, {2, 3, 2, 1, 1}), INDEX}},
+    {"scatter_add_axis",
+     scatter_add_axis,
+     3,
+     SKIP_EMPTY,
+     {CUBE, F(3, {3, 2, 5}), {MLX_INT32, 3, {3, 2, 5}, -4, 3}}},
+    {"sum", sum, 1, 0, {CUBE}},
+    {"sum of two axes", sum2, 1, 0, {CUBE}},
+    {"sum of all", sum_all, 1, 0, {CUBE}},
+    {"prod", prod, 1, 0, {CUBE}},
+    {"max", max, 1, SKIP_EMPTY, {CUBE}},
+    {"min", min, 1, SKIP_EMPTY, {CUBE}},
+    {"all", all, 1, 0, {CUBE}},
+    {"any", any, 1, 0, {CUBE}},
+    {"mean", mean, 1, SKIP_EMPTY, {CUBE}},
+    {"argmax", argmax, 1, SKIP_EMPTY | SKIP_HALVES, {CUBE}},
+    {"argmin", argmin, 1, SKIP_EMPTY | SKIP_HALVES, {CUBE}},
+    {"logsumexp", logsumexp, 1, SKIP_EMPTY | SINGLE, {CUBE}},
+    {"softmax", softmax, 1, SINGLE, {CUBE}},
+    {"softmax of axis 0", softmax0, 1, SINGLE, {CUBE}},
+    {"cumsum", cumsum, 1, 0, {CUBE}},
+    {"cumsum, reverse", cumsum_back, 1, 0, {CUBE}},
+    {"sort", sort, 1, 0, {CUBE}},
+    {"argsort", argsort, 1, SKIP_HALVES, {CUBE}},
+    {"matmul", matmul, 2, 0, {F(3, {2, 3, 7}), F(2, {7, 5})}},
+    {"matmul, batched", matmul, 2, 0, {F(4, {2, 1, 3, 7}), F(3, {4, 7, 5})}},
+    {"matmul, vectors", matmul, 2, SKIP_EMPTY, {F(1, {40}), F(2, {40, 3})}},
+    {"quantize, dequantize", quantize, 1, SKIP_HALVES | SKIP_EMPTY | SINGLE, {F(2, {3, 64})}},
+    {"quantized_matmul",
+     quantized_matmul,
+     2,
+     SKIP_HALVES | SKIP_EMPTY | SINGLE,
+     {F(3, {2, 3, 128}), F(2, {5, 128})}},
+    {"dequantize", dequantize, 2, SKIP_EMPTY | SINGLE, {F(2, {3, 2}), F(2, {3, 2})}},
+    {"quantized_matmul, parts",
+     quantized,
+     3,
+     SKIP_HALVES | SKIP_EMPTY | SINGLE,
+     {F(3, {2, 3, 64}), F(2, {5, 2}), F(2, {5, 2})}},
+    {"quantized_matmul, rows",
+     quantized_rows,
+     3,
+     SKIP_HALVES | SKIP_EMPTY | SINGLE,
+     {F(3, {2, 3, 5}), F(2, {5, 2}), F(2, {5, 2})}},
+    {"rms_norm", rms_norm, 2, SKIP_EMPTY | SINGLE, {CUBE, P(1, {5})}},
+    {"layer_norm", layer_norm, 3, SKIP_EMPTY | SINGLE, {CUBE, P(1, {5}), F(1, {5})}},
+    {"layer_norm, plain", layer_norm_plain, 1, SKIP_EMPTY | SINGLE, {CUBE}},
+    {"rope", rope, 1, SINGLE, {F(4, {2, 3, 4, 9})}},
+    {"rope, traditional", rope_pairs, 1, SINGLE, {F(4, {2, 3, 4, 8})}},
+    {"attention",
+     attention,
+     3,
+     SKIP_EMPTY | SINGLE,
+     {F(4, {2, 4, 5, 8}), F(4, {2, 2, 6, 8}), F(4, {2, 2, 6, 3})}},
+    {"attention, mask",
+     attention_mask,
+     3,
+     SKIP_EMPTY | SINGLE,
+     {F(4, {1, 4, 5, 8}), F(4, {1, 2, 6, 8}), F(4, {1, 2, 6, 8})}},
+    {"attention, few keys",
+     attention_long,
+     3,
+     SKIP_EMPTY | SINGLE,
+     {F(4, {1, 4, 5, 8}), F(4, {1, 2, 3, 8}), F(4, {1, 2, 3, 8})}},
+    {"attention, additive mask",
+     attention_bias,
+     3,
+     SKIP_EMPTY | SINGLE,
+     {F(4, {1, 4, 5, 8}), F(4, {1, 2, 6, 8}), F(4, {1, 2, 6, 8})}},
+    {"swiglu", swiglu, 2, SINGLE, {CUBE, CUBE}},
+    {"random_bits", random_bits, 1, SKIP_EMPTY, {CUBE}},
+};
+enum { LAWS = sizeof laws / sizeof *laws };
+
+/* --- making inputs --- */
+
+static uint32_t seed;
+
+static float draw(float lo, float hi)
+{
+    seed = seed * 1664525u + 1013904223u;
+    return lo + (hi - lo) * (float)(seed >> 8) / 16777216.0f;
+}
+
+/* The input's numbers as a dense array; of what a half can hold, so that dtypes can be compared. */
+static mlx_array dense_input(const input *in)
+{
+    static float values[MAX_SIZE];
+    int size = 1;
+    for (int i = 0; i < in->ndim; i++)
+        size *= in->shape[i];
+    for (int i = 0; i < size; i++)
+        values[i] = in->dtype == MLX_INT32 ? floorf(draw(in->lo, in->hi + 0.999f))
+                                           : roundf(draw(in->lo, in->hi) * 16) / 16;
+    return mx_astype(mx_from(values, in->shape, (size_t)in->ndim, MLX_FLOAT32), in->dtype);
+}
+
+enum layout { DENSE, HOLES, GAPS, REVERSED, SWAPPED, LAYOUTS };
+
+/* The same numbers in another memory layout. */
+static mlx_array in_layout(mlx_array x, enum layout layout)
+{
+    int ndim = mx_ndim(x), start[5] = {0}, stop[5], stride[5] = {1, 1, 1, 1, 1}, last = ndim - 1;
+    if (layout == DENSE || ndim == 0)
+        return x;
+    if (layout == SWAPPED)
+        return ndim < 2 ? x : mx_swapaxes(mx_contiguous(mx_swapaxes(x, 0, last)), 0, last);
+    for (int i = 0; i < ndim; i++)
+        stop[i] = mx_shape(x)[i];
+    if (layout == HOLES) { /* every second entry of an array that is twice as long */
+        mlx_array zeros = mx_zeros(mx_shape(x), (size_t)ndim, mx_dtype_of(x));
+        mlx_array pairs =
+            mx_concatenate((mlx_array[]){mx_expand_dims(x, -1), mx_expand_dims(zeros, -1)}, 2, -1);
+        stop[last] *= 2;
+        mlx_array wide = mx_reshape(pairs, stop, (size_t)ndim);
+        stride[last] = 2;
+        return mx_slice(wide, start, stop, stride);
+    }
+    if (layout == GAPS) { /* dense rows with something else between them */
+        mlx_array wide =
+            mx_concatenate((mlx_array[]){x, mx_ones(mx_shape(x), (size_t)ndim, mx_dtype_of(x))}, 2, -1);
+        return mx_slice(wide, start, stop, NULL);
+    }
+    if (layout == GAPS) { /* dense rows with something else between them */
+        mlx_array ones = mx_ones(mx_shape(x), (size_t)ndim, mx_dtype_of(x));
+        return mx_slice(mx_concatenate((mlx_array[]){x, ones}, 2, -1), start, stop, NULL);
+    }
+    for (int i = 0; i < ndim; i++) { /* reverse a reversed copy */
+        start[i] = stop[i] - 1;
+        stop[i] = -1000;
+        stride[i] = -1;
+    }
+    return mx_slice(mx_contiguous(mx_slice(x, start, stop, stride)), start, stop, stride);
+}
+
+#endif
