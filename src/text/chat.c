@@ -21,7 +21,6 @@ static const size_t file_limit = (size_t)64 << 20;
 
 struct chat_template {
     jinja *plain, *tools; /* tools: used when there are tools; may be NULL */
-    char *text;           /* of the plain one, then of the other one */
     json_t *tokens;       /* the special tokens, an object */
 };
 
@@ -105,28 +104,15 @@ static jinja *compile(const char *path, const char *text, size_t n)
     return t;
 }
 
-/* Keeps the text, for chat_template_mentions. */
-static int keep_text(chat_template *t, const char *text, size_t n)
-{
-    strbuf b = {0};
-    if (t->text)
-        strbuf_adds(&b, t->text);
-    for (size_t i = 0; i < n; i++)
-        strbuf_addc(&b, text[i] ? text[i] : ' ');
-    mem_free(t->text);
-    t->text = strbuf_take(&b);
-    return t->text ? 0 : -1;
-}
-
-static int set_text(chat_template *t, jinja **slot, const char *path, const char *text, size_t n)
+static int set_text(jinja **slot, const char *path, const char *text, size_t n)
 {
     jinja_free(*slot);
     *slot = compile(path, text, n);
-    return *slot ? keep_text(t, text, n) : -1;
+    return *slot ? 0 : -1;
 }
 
 /* Takes a template from a file if it is there. */
-static int from_file(chat_template *t, jinja **slot, const char *dir, const char *name)
+static int from_file(jinja **slot, const char *dir, const char *name)
 {
     char *path = file_join(dir, name), *data = NULL;
     size_t n = 0;
@@ -134,7 +120,7 @@ static int from_file(chat_template *t, jinja **slot, const char *dir, const char
     if (path && file_exists(path)) {
         status = file_read(path, file_limit, &data, &n);
         if (status == 0)
-            status = set_text(t, slot, path, data, n);
+            status = set_text(slot, path, data, n);
     }
     mem_free(data);
     mem_free(path);
@@ -155,7 +141,7 @@ static int from_list(chat_template *t, const json_t *list)
         jinja **slot = strcmp(name, "default") == 0    ? &t->plain
                        : strcmp(name, "tool_use") == 0 ? &t->tools
                                                        : NULL;
-        if (slot && set_text(t, slot, where, json_string_value(text), json_string_length(text)))
+        if (slot && set_text(slot, where, json_string_value(text), json_string_length(text)))
             return -1;
     }
     if (json_array_size(list) && !t->plain && !t->tools)
@@ -167,7 +153,7 @@ static int from_config(chat_template *t, const json_t *config)
 {
     const json_t *v = json_object_get(config, "chat_template");
     if (json_is_string(v))
-        return set_text(t, &t->plain, "tokenizer_config.json", json_string_value(v), json_string_length(v));
+        return set_text(&t->plain, "tokenizer_config.json", json_string_value(v), json_string_length(v));
     if (json_is_array(v))
         return from_list(t, v);
     if (v && !json_is_null(v))
@@ -181,9 +167,9 @@ static int load(chat_template *t, const char *dir)
     int status = error_pending() ? -1 : 0;
     if (status == 0)
         map = read_json(dir, "special_tokens_map.json");
-    status = error_pending() ? -1 : from_file(t, &t->plain, dir, "chat_template.jinja");
+    status = error_pending() ? -1 : from_file(&t->plain, dir, "chat_template.jinja");
     if (status == 0 && t->plain)
-        status = from_file(t, &t->tools, dir, "additional_chat_templates/tool_use.jinja");
+        status = from_file(&t->tools, dir, "additional_chat_templates/tool_use.jinja");
     else if (status == 0)
         status = from_config(t, config);
     if (status == 0 && (add_tokens(t->tokens, config) || add_tokens(t->tokens, map)))
@@ -217,7 +203,7 @@ chat_template *chat_template_load(const char *model_dir)
 chat_template *chat_template_from_text(const char *text, size_t n)
 {
     chat_template *t = new_template();
-    if (t && set_text(t, &t->plain, NULL, text, n)) {
+    if (t && set_text(&t->plain, NULL, text, n)) {
         chat_template_free(t);
         return NULL;
     }
@@ -230,14 +216,8 @@ void chat_template_free(chat_template *t)
         return;
     jinja_free(t->plain);
     jinja_free(t->tools);
-    mem_free(t->text);
     json_decref(t->tokens);
     mem_free(t);
-}
-
-bool chat_template_mentions(const chat_template *t, const char *word)
-{
-    return strstr(t->text, word) != NULL;
 }
 
 /* --- rendering --- */

@@ -32,7 +32,4 @@ char *chat_template_render(const chat_template *t, const json_t *messages, const
 char *chat_template_continue(const chat_template *t, const json_t *messages, const json_t *tools,
                              const json_t *kwargs, const char *now_iso);
 
-/* Does the template's text mention this word (a variable such as "enable_thinking" or "tools")? */
-bool chat_template_mentions(const chat_template *t, const char *word);
-
 #endif

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool given(jval v) { return v.kind != J_MISSING && v.kind != J_NONE; }
 static bool truth_or(jctx *c, jval v, bool otherwise)
 {
     return v.kind == J_MISSING ? otherwise : j_truth(c, v);
@@ -104,7 +103,7 @@ static jval f_wordcount(jctx *c, const jval *v, const jargs *a)
 static jval f_replace(jctx *c, const jval *v, const jargs *a)
 {
     (void)a;
-    int64_t count = given(v[3]) ? j_need_int(c, v[3], "replace") : -1;
+    int64_t count = j_given(v[3]) ? j_need_int(c, v[3], "replace") : -1;
     return j_replace(c, j_str(c, v[0]), j_str(c, v[1]), j_str(c, v[2]), count);
 }
 
@@ -154,7 +153,7 @@ static jval f_truncate(jctx *c, const jval *v, const jargs *a)
 {
     (void)a;
     int64_t length = v[1].kind == J_MISSING ? 255 : j_need_int(c, v[1], "truncate");
-    int64_t leeway = given(v[4]) ? j_need_int(c, v[4], "truncate") : 5;
+    int64_t leeway = j_given(v[4]) ? j_need_int(c, v[4], "truncate") : 5;
     jval end = v[3].kind == J_MISSING ? j_lit(c, "...") : v[3];
     int64_t end_n = j_length(c, end), n = j_length(c, v[0]);
     if (end_n < 0 || n < 0 || length < end_n || leeway < 0)
@@ -261,7 +260,7 @@ static void set_separators(jctx *c, jval v, jjson *how)
 {
     how->item_sep = j_lit(c, how->pretty ? "," : ", ").s;
     how->key_sep = j_lit(c, ": ").s;
-    if (!given(v))
+    if (!j_given(v))
         return;
     jval pair = j_collect(c, v, J_LIST);
     if (pair.list->n != 2)
@@ -273,7 +272,8 @@ static void set_separators(jctx *c, jval v, jjson *how)
 static jval f_tojson(jctx *c, const jval *v, const jargs *a)
 {
     (void)a;
-    jjson how = {.ascii = truth_or(c, v[1], false), .sort = truth_or(c, v[4], false), .pretty = given(v[2])};
+    jjson how = {
+        .ascii = truth_or(c, v[1], false), .sort = truth_or(c, v[4], false), .pretty = j_given(v[2])};
     if (how.pretty) {
         jval unit = v[2].kind == J_STR ? v[2] : indent_unit(c, v[2]);
         how.indent = unit.s->p;

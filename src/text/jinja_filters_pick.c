@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-static bool given(jval v) { return v.kind != J_MISSING && v.kind != J_NONE; }
 static bool is_true(jctx *c, jval v) { return v.kind != J_MISSING && j_truth(c, v); }
 
 /* --- attribute paths --- */
@@ -27,7 +26,7 @@ static jval path_part(jctx *c, jval s)
 static path path_of(jctx *c, jval attribute, bool fold)
 {
     path p = {j_list(c, J_LIST, 0), j_missing(), fold};
-    if (!given(attribute))
+    if (!j_given(attribute))
         return p;
     if (attribute.kind != J_STR) {
         j_push(c, p.parts, attribute);
@@ -49,7 +48,7 @@ static jval path_get(jctx *c, const path *p, jval v)
 {
     for (size_t i = 0; i < p->parts.list->n; i++) {
         v = j_item(c, v, p->parts.list->v[i]);
-        if (v.kind == J_UNDEF && given(p->otherwise))
+        if (v.kind == J_UNDEF && j_given(p->otherwise))
             v = p->otherwise;
     }
     return fold(c, p, v);

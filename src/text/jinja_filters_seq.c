@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-static bool given(jval v) { return v.kind != J_MISSING && v.kind != J_NONE; }
-
 static jval f_length(jctx *c, const jval *v, const jargs *a)
 {
     (void)a;
@@ -71,6 +69,14 @@ static jval f_reverse(jctx *c, const jval *v, const jargs *a)
     return (jval){.kind = J_ITER, .iter = it};
 }
 
+/* What walks over v and calls itself a generator. */
+static jval generator_of(jctx *c, jval v)
+{
+    jiter *it = j_iter(c, v);
+    it->name = "generator";
+    return (jval){.kind = J_ITER, .iter = it};
+}
+
 static jval f_items(jctx *c, const jval *v, const jargs *a)
 {
     (void)a;
@@ -79,9 +85,7 @@ static jval f_items(jctx *c, const jval *v, const jargs *a)
     jval pairs = v[0];
     if (v[0].kind == J_DICT)
         pairs = j_apply(c, j_find_row(j_dict_methods, "items", 5), v[0], &(jargs){0});
-    jiter *it = j_iter(c, pairs);
-    it->name = "generator";
-    return (jval){.kind = J_ITER, .iter = it};
+    return generator_of(c, pairs);
 }
 
 /* --- sorting --- */
@@ -147,13 +151,6 @@ static jval f_dictsort(jctx *c, const jval *v, const jargs *a)
 
 /* --- cutting into pieces --- */
 
-static jval generator_of(jctx *c, jval list)
-{
-    jiter *it = j_iter(c, list);
-    it->name = "generator";
-    return (jval){.kind = J_ITER, .iter = it};
-}
-
 static jval f_batch(jctx *c, const jval *v, const jargs *a)
 {
     (void)a;
@@ -168,8 +165,8 @@ static jval f_batch(jctx *c, const jval *v, const jargs *a)
         j_push(c, row, all.list->v[i]);
     }
     if (row.list->n) {
-        int64_t want = given(v[2]) ? j_need_int(c, v[1], "batch") : 0;
-        while (given(v[2]) && (int64_t)row.list->n < want)
+        int64_t want = j_given(v[2]) ? j_need_int(c, v[1], "batch") : 0;
+        while (j_given(v[2]) && (int64_t)row.list->n < want)
             j_push(c, row, v[2]);
         j_push(c, out, row);
     }
@@ -191,7 +188,7 @@ static jval f_slice(jctx *c, const jval *v, const jargs *a)
         jval row = j_list(c, J_LIST, 0);
         for (int64_t i = from; i < to; i++)
             j_push(c, row, all.list->v[i]);
-        if (given(v[2]) && k >= extra)
+        if (j_given(v[2]) && k >= extra)
             j_push(c, row, v[2]);
         j_push(c, out, row);
     }

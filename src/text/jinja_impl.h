@@ -304,6 +304,8 @@ jval j_int(int64_t i);
 jval j_float(double f);
 jval j_none(void);
 jval j_missing(void);
+/* Was an argument given, and not as none? */
+static inline bool j_given(jval v) { return v.kind != J_MISSING && v.kind != J_NONE; }
 /* Text that borrows the bytes (which must be UTF-8 and outlive the run), that copies them, from a literal. */
 jval j_borrow(jctx *c, const char *p, size_t n);
 jval j_text(jctx *c, const char *p, size_t n);

@@ -4,12 +4,10 @@
 
 #include <string.h>
 
-static bool given(jval v) { return v.kind != J_MISSING && v.kind != J_NONE; }
-
 /* An optional argument that must be text; NULL if it is missing or None. */
 static const jstr *text_or_null(jctx *c, jval v, const char *what)
 {
-    return given(v) ? j_need_str(c, v, what) : NULL;
+    return j_given(v) ? j_need_str(c, v, what) : NULL;
 }
 
 static int64_t int_or(jctx *c, jval v, int64_t otherwise, const char *what)
@@ -92,7 +90,7 @@ static void split_on(jctx *c, jval s, const jstr *sep, int64_t max, jval out)
 
 static const jstr *separator(jctx *c, jval self, jval v)
 {
-    if (!given(v))
+    if (!j_given(v))
         return NULL;
     (void)self;
     if (!j_need_str(c, v, "split()")->len)
@@ -263,8 +261,8 @@ static int64_t clamp(int64_t i, int64_t n) { return i < 0 ? (i < -n ? 0 : i + n)
 
 static span part(jctx *c, jval s, jval start, jval end)
 {
-    int64_t n = (int64_t)j_chars(c, s.s), from = given(start) ? clamp(j_need_int(c, start, "start"), n) : 0;
-    int64_t to = given(end) ? clamp(j_need_int(c, end, "end"), n) : n;
+    int64_t n = (int64_t)j_chars(c, s.s), from = j_given(start) ? clamp(j_need_int(c, start, "start"), n) : 0;
+    int64_t to = j_given(end) ? clamp(j_need_int(c, end, "end"), n) : n;
     if (to > n)
         to = n;
     if (from > to)

@@ -90,8 +90,6 @@ static void variables_are_those_of_transformers(void **state)
            "<s>|E|False|<unk>|['<a>', '<b>']|<img>|False|False|False|hi||2024");
     expect(t, one_user, "null", false, NULL,
            "<s>|</s>|False|<unk>|['<a>', '<b>']|<img>|True|True|False|hi||2024");
-    assert_true(chat_template_mentions(t, "add_generation_prompt"));
-    assert_false(chat_template_mentions(t, "enable_thinking"));
     chat_template_free(t);
 }
 
