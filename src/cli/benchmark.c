@@ -36,7 +36,7 @@ static const option rows[] = {
      "products with quantized weights (see mica generate --help); both runs one after the other and compares"},
     {"--prefill-step-size", NULL, OPTION_INT, AT(prefill_step), "N", "2048", NULL, 1, INT_MAX,
      "prompt tokens that are computed at once"},
-    {"--batch-size", "-b", OPTION_INT, AT(batch), "N", "1", NULL, 1, 1, "sequences at once; only 1 exists yet"},
+    {"--batch-size", "-b", OPTION_INT, AT(batch), "N", "1", NULL, 1, INT_MAX, "sequences at once; only 1 exists yet"},
     {"--delay", NULL, OPTION_REAL, AT(delay), "S", "0", NULL, 0, 86400, "seconds to wait before each trial"},
     {"--json", NULL, OPTION_SWITCH, AT(json), NULL, NULL, NULL, 0, 0, "print one JSON object and nothing else"},
 };
@@ -145,7 +145,7 @@ static void add_to_mean(figures *mean, const figures *f, double part)
 static int print_trial(const char *label, const figures *f, const lm_info *info)
 {
     if (cli_printf(
-            "%s  prompt_tps=%.3f, generation_tps=%.3f, peak_memory_gb=%.3f, total_time=%.3f, load_s=%.3f, "
+            "%s prompt_tps=%.3f, generation_tps=%.3f, peak_memory_gb=%.3f, total_time=%.3f, load_s=%.3f, "
             "bytes_per_token=%zu\n",
             label, f->prompt_tps, f->generation_tps, f->peak_memory_gb, f->total_s, info->load_seconds,
             info->bytes_per_token))
@@ -170,7 +170,7 @@ static int run_trials(run *r, report *rep)
         return -1;
     for (int i = 0; i < o->trials; i++) {
         char label[32];
-        snprintf(label, sizeof label, "Trial %d:", i + 1);
+        snprintf(label, sizeof label, "Trial %d: ", i + 1); /* two blanks follow, as in mlx-lm */
         pause_for(o->delay);
         if (run_trial(r, label, &rep->trials[i]))
             return -1;
@@ -319,6 +319,8 @@ int cli_benchmark(int argc, char **argv)
     option_result parsed = options_parse(&spec, argc, argv);
     if (parsed != OPTIONS_RUN)
         return parsed == OPTIONS_HELP ? 0 : -1;
+    if (o.batch != 1)
+        return error_set("--batch-size: several sequences at once do not exist yet; give 1, not %d", o.batch);
     if (cli_check_model(o.m.path, false))
         return -1;
     lm_set_threads(o.m.threads);
