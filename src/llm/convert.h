@@ -10,8 +10,8 @@
 /* JSON as Python's json.dump(sort_keys, indent=4) writes it, which is how mlx-lm writes config.json. */
 void convert_json(strbuf *out, const json_t *value);
 
-/* Makes a new folder beside `to` and the folders above; the caller frees its name. NULL with an error, also if
- * `to` exists. */
+/* Makes a new folder beside `to` and the folders above; the caller frees its name. NULL with an error, also
+ * if `to` exists. */
 char *convert_begin(const char *to);
 /* The folder gets its name. 0 or -1. */
 int convert_end(const char *temp, const char *to);
