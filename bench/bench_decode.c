@@ -1,8 +1,9 @@
 /* How much of a decode step is not kernels.
  *
- * Builds the graph of a 28-layer Qwen3-0.6B decode step (4 bits, group 64, int8 activations) over random weights in
- * memory, once with the real widths and once with widths so small that the kernels do nearly nothing: what is left then is
- * what every step pays for building nodes, walking the graph, memory and threads. Medians of interleaved runs. */
+ * Builds the graph of a 28-layer Qwen3-0.6B decode step (4 bits, group 64, int8 activations) over random
+ * weights in memory, once with the real widths and once with widths so small that the kernels do nearly
+ * nothing: what is left then is what every step pays for building nodes, walking the graph, memory and
+ * threads. Medians of interleaved runs. */
 #include "base/clock.h"
 #include "mx.h"
 
@@ -162,7 +163,8 @@ static double median(double *v)
 
 int main(void)
 {
-    static decoder real = {.hidden = 1024, .mlp = 3072, .heads = 16, .kv_heads = 8, .dim = 128, .vocab = 151936};
+    static decoder real = {
+        .hidden = 1024, .mlp = 3072, .heads = 16, .kv_heads = 8, .dim = 128, .vocab = 151936};
     static decoder small = {.hidden = 64, .mlp = 64, .heads = 2, .kv_heads = 1, .dim = 32, .vocab = 64};
     double whole[RUNS], rest[RUNS], building[RUNS], ignored;
     make(&real);
@@ -178,7 +180,8 @@ int main(void)
         }
     }
     double w = median(whole), r = median(rest);
-    printf("decode step of a 0.6B model: %.2f ms with %d threads (%s); outside kernels at most %.0f us (%.1f%%), "
+    printf("decode step of a 0.6B model: %.2f ms with %d threads (%s); outside kernels at most %.0f us "
+           "(%.1f%%), "
            "of which building the graph %.0f us\n",
            w * 1e3, mx_threads(), mx_cpu_isa(), r * 1e6, 100 * r / w, median(building) * 1e6);
     clear(&real);

@@ -1,5 +1,5 @@
-/* What the graph itself costs: nanoseconds to build a node, to evaluate one, and to release it. Figures are medians of
- * runs; the target for building is below 300 ns. */
+/* What the graph itself costs: nanoseconds to build a node, to evaluate one, and to release it. Figures are
+ * medians of runs; the target for building is below 300 ns. */
 #include "base/clock.h"
 #include "mx.h"
 
@@ -46,7 +46,8 @@ int main(void)
         drop[r] = (t2 - t1) / NODES * 1e9;
         eval[r] = (t3 - t2) / NODES * 1e9;
     }
-    printf("graph: build %.0f ns a node, release of temporaries %.0f ns, evaluation of a 2x2 node %.0f ns (isa %s)\n",
+    printf("graph: build %.0f ns a node, release of temporaries %.0f ns, evaluation of a 2x2 node %.0f ns "
+           "(isa %s)\n",
            median(build), median(drop), median(eval), mx_cpu_isa());
     mlx_array_free(slot);
     mlx_array_free(x);

@@ -65,7 +65,8 @@ int main(int argc, char **argv)
 {
     const char *model = argc > 1 ? argv[1] : SOURCE_DIR "/models/story";
     const char *file = argc > 2 ? argv[2] : SOURCE_DIR "/tests/data/story/heldout.txt";
-    size_t windows = argc > 3 ? strtoul(argv[3], NULL, 10) : 8, width = argc > 4 ? strtoul(argv[4], NULL, 10) : 1024;
+    size_t windows = argc > 3 ? strtoul(argv[3], NULL, 10) : 8,
+           width = argc > 4 ? strtoul(argv[4], NULL, 10) : 1024;
     char *text;
     size_t size;
     if (width < 2 || file_read(file, (size_t)1 << 30, &text, &size)) {

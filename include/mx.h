@@ -49,9 +49,9 @@ typedef enum mlx_dtype_ {
     MLX_COMPLEX64,
 } mlx_dtype;
 
-#define MX_DTYPES 14
+#define MX_DTYPES   14
 #define MX_MAX_DIMS 32
-#define MX_NULL ((mlx_array){0})
+#define MX_NULL     ((mlx_array){0})
 
 /* A literal list of ints as the (pointer, count) pair that shapes and axes are passed as. */
 #define SHAPE(...) ((const int[]){__VA_ARGS__}), (sizeof((const int[]){__VA_ARGS__}) / sizeof(int))
@@ -135,7 +135,8 @@ MX_API mlx_array mx_swapaxes(mlx_array x, int a, int b);
 MX_API mlx_array mx_expand_dims(mlx_array x, int axis);
 MX_API mlx_array mx_squeeze(mlx_array x, int axis);
 MX_API mlx_array mx_broadcast_to(mlx_array x, const int *shape, size_t n);
-/* x[start[0]:stop[0]:strides[0], ...], one entry an axis; indices wrap and clip as Python's. strides may be NULL (all 1). */
+/* x[start[0]:stop[0]:strides[0], ...], one entry an axis; indices wrap and clip as Python's. strides may be
+ * NULL (all 1). */
 MX_API mlx_array mx_slice(mlx_array x, const int *start, const int *stop, const int *strides);
 /* A copy of x with that slice replaced by `update` (broadcast). Done in place when x is dead. */
 MX_API mlx_array mx_slice_update(mlx_array x, mlx_array update, const int *start, const int *stop,
@@ -152,13 +153,17 @@ MX_API mlx_array mx_stop_gradient(mlx_array x);
 
 /* --- indexing --- */
 
-/* x's slices at `indices` (integers, negative ones wrap) on `axis`: result shape x[:axis] + indices + x[axis+1:]. */
+/* x's slices at `indices` (integers, negative ones wrap) on `axis`: result shape x[:axis] + indices +
+ * x[axis+1:]. */
 MX_API mlx_array mx_take(mlx_array x, mlx_array indices, int axis);
 MX_API mlx_array mx_take_along_axis(mlx_array x, mlx_array indices, int axis);
-/* A copy of x with `updates` added at places that n index arrays name, each on its axis: updates has the shape that the
- * indices broadcast to, followed by a slice's, whose sizes are 1 on the axes. Places may repeat. In place when x is dead. */
-MX_API mlx_array mx_scatter_add(mlx_array x, const mlx_array *indices, size_t n, mlx_array updates, const int *axes);
-/* The same where indices and updates (broadcast) give for each of their places the position on one axis of x. */
+/* A copy of x with `updates` added at places that n index arrays name, each on its axis: updates has the
+ * shape that the indices broadcast to, followed by a slice's, whose sizes are 1 on the axes. Places may
+ * repeat. In place when x is dead. */
+MX_API mlx_array mx_scatter_add(mlx_array x, const mlx_array *indices, size_t n, mlx_array updates,
+                                const int *axes);
+/* The same where indices and updates (broadcast) give for each of their places the position on one axis of x.
+ */
 MX_API mlx_array mx_scatter_add_axis(mlx_array x, mlx_array indices, mlx_array updates, int axis);
 
 /* --- reductions: n axes; n == 0 with axes NULL means all --- */
@@ -196,8 +201,8 @@ MX_API int mx_quantize(mlx_array w, int group_size, int bits, mlx_array out[3]);
 MX_API mlx_array mx_dequantize(mlx_array w, mlx_array scales, mlx_array biases, int group_size, int bits);
 /* x (.., M, K) @ dequantize(w).T when transpose (w (N, K*bits/32)), else x @ dequantize(w). Result dtype
  * promote(x, scales). */
-MX_API mlx_array mx_quantized_matmul(mlx_array x, mlx_array w, mlx_array scales, mlx_array biases, bool transpose,
-                                     int group_size, int bits, mx_precision precision);
+MX_API mlx_array mx_quantized_matmul(mlx_array x, mlx_array w, mlx_array scales, mlx_array biases,
+                                     bool transpose, int group_size, int bits, mx_precision precision);
 
 /* --- fused operations of language models (mlx.core.fast) --- */
 
@@ -212,9 +217,10 @@ MX_API mlx_array mx_rope(mlx_array x, int dims, bool traditional, float base, fl
                          mlx_array freqs);
 typedef enum mx_mask { MX_MASK_NONE, MX_MASK_CAUSAL, MX_MASK_ARRAY } mx_mask;
 /* softmax(scale * q k^T + mask) v. q (B, H, L, D), k (B, Hkv, S, D), v (B, Hkv, S, Dv), H a multiple of Hkv.
- * Causal: query i sees keys up to i + S - L. mask: bool (true = visible) or additive, broadcast to (B, H, L, S). */
-MX_API mlx_array mx_scaled_dot_product_attention(mlx_array q, mlx_array k, mlx_array v, float scale, mx_mask kind,
-                                                 mlx_array mask);
+ * Causal: query i sees keys up to i + S - L. mask: bool (true = visible) or additive, broadcast to (B, H, L,
+ * S). */
+MX_API mlx_array mx_scaled_dot_product_attention(mlx_array q, mlx_array k, mlx_array v, float scale,
+                                                 mx_mask kind, mlx_array mask);
 /* silu(gate) * up. */
 MX_API mlx_array mx_swiglu(mlx_array gate, mlx_array up);
 
@@ -226,27 +232,30 @@ MX_API mlx_array mx_random_split(mlx_array key, int n);
 /* Unsigned integers of width 1, 2 or 4 bytes. */
 MX_API mlx_array mx_random_bits(const int *shape, size_t n, int width, mlx_array key);
 /* Uniform in [low, high) of a float dtype. */
-MX_API mlx_array mx_random_uniform(float low, float high, const int *shape, size_t n, mlx_dtype dtype, mlx_array key);
-MX_API mlx_array mx_random_normal(const int *shape, size_t n, mlx_dtype dtype, float loc, float scale, mlx_array key);
+MX_API mlx_array mx_random_uniform(float low, float high, const int *shape, size_t n, mlx_dtype dtype,
+                                   mlx_array key);
+MX_API mlx_array mx_random_normal(const int *shape, size_t n, mlx_dtype dtype, float loc, float scale,
+                                  mlx_array key);
 /* Draws from softmax(logits) over the last axis by the Gumbel trick; uint32. */
 MX_API mlx_array mx_random_categorical(mlx_array logits, mlx_array key);
 
 /* --- transforms --- */
 
-/* A function that transforms are given: makes out from in as mx_ expressions; how many there are is between the caller
- * and it. 0, or anything else with an error pending. It may evaluate and look at values: that does not cut gradients. */
+/* A function that transforms are given: makes out from in as mx_ expressions; how many there are is between
+ * the caller and it. 0, or anything else with an error pending. It may evaluate and look at values: that does
+ * not cut gradients. */
 typedef int (*mx_function)(void *user, const mlx_array *in, mlx_array *out);
 
-/* outputs[0..m) = f(primals[0..n)), and vjps[i] = the gradient of the sum of cotangents * outputs by primal i, of its
- * shape and dtype: zeros where nothing depends on it. A cotangent has its output's shape; null = zeros. What f takes from
- * elsewhere is constant. All results are temporaries; 0, or -1 with an error pending and nulls in the results. Both may
- * be differentiated again, by a call inside f. */
-MX_API int mx_vjp(mx_function f, void *user, const mlx_array *primals, size_t n, const mlx_array *cotangents, size_t m,
-                  mlx_array *outputs, mlx_array *vjps);
-/* values[0..m) = f(in[0..n)) and grads[i] = the gradient of values[0], which must be a scalar, by in[i]. The other values
- * come along, and no gradient flows through them. */
-MX_API int mx_value_and_grad(mx_function f, void *user, const mlx_array *in, size_t n, mlx_array *values, size_t m,
-                             mlx_array *grads);
+/* outputs[0..m) = f(primals[0..n)), and vjps[i] = the gradient of the sum of cotangents * outputs by primal
+ * i, of its shape and dtype: zeros where nothing depends on it. A cotangent has its output's shape; null =
+ * zeros. What f takes from elsewhere is constant. All results are temporaries; 0, or -1 with an error pending
+ * and nulls in the results. Both may be differentiated again, by a call inside f. */
+MX_API int mx_vjp(mx_function f, void *user, const mlx_array *primals, size_t n, const mlx_array *cotangents,
+                  size_t m, mlx_array *outputs, mlx_array *vjps);
+/* values[0..m) = f(in[0..n)) and grads[i] = the gradient of values[0], which must be a scalar, by in[i]. The
+ * other values come along, and no gradient flows through them. */
+MX_API int mx_value_and_grad(mx_function f, void *user, const mlx_array *in, size_t n, mlx_array *values,
+                             size_t m, mlx_array *grads);
 
 /* --- process-wide --- */
 
@@ -257,7 +266,8 @@ MX_API size_t mx_peak_memory(void);
 /* Number of worker threads that kernels use (default: the cores this process may use); 0 = default. */
 MX_API void mx_set_threads(int n);
 MX_API int mx_threads(void);
-/* Name of the instruction set that kernels were chosen for: portable, avx2, avx512, amx. MICA_CPU_ISA lowers it. */
+/* Name of the instruction set that kernels were chosen for: portable, avx2, avx512, amx. MICA_CPU_ISA lowers
+ * it. */
 MX_API const char *mx_cpu_isa(void);
 /* Returns cached memory to the system and stops the worker threads. For leak checks at exit. */
 MX_API void mx_shutdown(void);

@@ -1,5 +1,5 @@
-/* What a device back end is to the graph core: it computes one node whose inputs are ready. Defined by cpu/ (and
- * later cuda/); the core knows nothing else about devices. */
+/* What a device back end is to the graph core: it computes one node whose inputs are ready. Defined by cpu/
+ * (and later cuda/); the core knows nothing else about devices. */
 #ifndef MICA_ARRAY_BACKEND_H
 #define MICA_ARRAY_BACKEND_H
 

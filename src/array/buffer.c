@@ -1,9 +1,9 @@
 /* Buffers: reference-counted blocks of bytes.
  *
- * A block from the heap is one allocation, header first, data on the next cache line. Freed blocks go to a cache of
- * lists by size class (four classes an octave, so that at most a quarter is wasted), because a decode step asks
- * for the same sizes again and again, and because fresh pages of a large block cost more than the kernel that
- * fills them. The cache holds at most CACHE_LIMIT bytes. */
+ * A block from the heap is one allocation, header first, data on the next cache line. Freed blocks go to a
+ * cache of lists by size class (four classes an octave, so that at most a quarter is wasted), because a
+ * decode step asks for the same sizes again and again, and because fresh pages of a large block cost more
+ * than the kernel that fills them. The cache holds at most CACHE_LIMIT bytes. */
 #include "array/node.h"
 
 #include "base/error.h"
@@ -14,7 +14,7 @@
 
 enum { DATA_OFFSET = 128, CLASSES = 4 * 48 };
 #define CACHE_LIMIT ((size_t)512 << 20)
-#define HUGE_BLOCK ((size_t)4 << 20)
+#define HUGE_BLOCK  ((size_t)4 << 20)
 
 typedef struct block {
     buffer b;
@@ -120,7 +120,8 @@ buffer *buffer_wrap(const void *data, size_t size, void (*release)(void *owner),
         release(owner);
         return NULL;
     }
-    *b = (buffer){.refs = 1, .size = size, .data = (char *)(uintptr_t)data, .release = release, .owner = owner};
+    *b = (buffer){
+        .refs = 1, .size = size, .data = (char *)(uintptr_t)data, .release = release, .owner = owner};
     return b;
 }
 

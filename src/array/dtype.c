@@ -49,7 +49,4 @@ dtype_kind dtype_kind_of(mlx_dtype t) { return rows[t].kind; }
 
 mlx_dtype mx_promote(mlx_dtype x, mlx_dtype y) { return promotion[x][y]; }
 
-mlx_dtype dtype_at_least_float(mlx_dtype t)
-{
-    return dtype_kind_of(t) >= DTYPE_FLOATING ? t : MLX_FLOAT32;
-}
+mlx_dtype dtype_at_least_float(mlx_dtype t) { return dtype_kind_of(t) >= DTYPE_FLOATING ? t : MLX_FLOAT32; }

@@ -4,7 +4,13 @@
 
 #include "mx.h"
 
-typedef enum dtype_kind { DTYPE_BOOLEAN, DTYPE_UNSIGNED, DTYPE_SIGNED, DTYPE_FLOATING, DTYPE_COMPLEX } dtype_kind;
+typedef enum dtype_kind {
+    DTYPE_BOOLEAN,
+    DTYPE_UNSIGNED,
+    DTYPE_SIGNED,
+    DTYPE_FLOATING,
+    DTYPE_COMPLEX
+} dtype_kind;
 
 dtype_kind dtype_kind_of(mlx_dtype t);
 static inline bool dtype_is_float(mlx_dtype t) { return dtype_kind_of(t) == DTYPE_FLOATING; }
@@ -12,7 +18,8 @@ static inline bool dtype_is_integer(mlx_dtype t)
 {
     return dtype_kind_of(t) == DTYPE_UNSIGNED || dtype_kind_of(t) == DTYPE_SIGNED;
 }
-/* The float dtype that functions without an integer form compute in: t itself if it is inexact, else float32. */
+/* The float dtype that functions without an integer form compute in: t itself if it is inexact, else float32.
+ */
 mlx_dtype dtype_at_least_float(mlx_dtype t);
 
 #endif

@@ -1,11 +1,11 @@
 /* Evaluation: computes what an array needs, inputs before users, each node once.
  *
- * The walk is depth first on a stack of its own, so that a chain of any length is fine. A node is computed when all
- * its inputs are; it then drops them, which frees every intermediate as soon as its last user is done, and lets that
- * user write its result over a dead input.
+ * The walk is depth first on a stack of its own, so that a chain of any length is fine. A node is computed
+ * when all its inputs are; it then drops them, which frees every intermediate as soon as its last user is
+ * done, and lets that user write its result over a dead input.
  *
- * While a transform runs, the nodes that it traces keep their inputs and write over none: what a function computes with
- * values that it looks at can still be differentiated. */
+ * While a transform runs, the nodes that it traces keep their inputs and write over none: what a function
+ * computes with values that it looks at can still be differentiated. */
 #include "array/backend.h"
 #include "base/error.h"
 #include "base/mem.h"

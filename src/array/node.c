@@ -1,8 +1,9 @@
 /* Nodes: one block each from per-thread free lists.
  *
- * A block holds the struct, strides, input pointers, shape and parameters, in this order of falling alignment. Block
- * sizes are multiples of 64 bytes up to LARGEST; larger ones (hundreds of inputs) come from the heap. Threads take
- * blocks from their own lists without locks; a thread that ends leaves its lists to the next that runs dry. */
+ * A block holds the struct, strides, input pointers, shape and parameters, in this order of falling
+ * alignment. Block sizes are multiples of 64 bytes up to LARGEST; larger ones (hundreds of inputs) come from
+ * the heap. Threads take blocks from their own lists without locks; a thread that ends leaves its lists to
+ * the next that runs dry. */
 #include "array/node.h"
 
 #include "array/temps.h"
@@ -23,7 +24,7 @@ typedef struct slab {
 } slab;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static slab *slabs;                 /* under lock */
+static slab *slabs;                  /* under lock */
 static free_block *orphans[CLASSES]; /* lists of threads that ended; under lock */
 static _Atomic unsigned generation = 1;
 static _Atomic int64_t live;
@@ -54,8 +55,8 @@ static void thread_exit(void *unused)
 
 static void make_key(void) { pthread_key_create(&exit_key, thread_exit); }
 
-/* Before a thread's lists are used: they are empty after a shutdown, whose slabs are gone, and their blocks pass on
- * when the thread ends, also if it only ever freed what others made. */
+/* Before a thread's lists are used: they are empty after a shutdown, whose slabs are gone, and their blocks
+ * pass on when the thread ends, also if it only ever freed what others made. */
 static void open_lists(void)
 {
     unsigned now = atomic_load_explicit(&generation, memory_order_relaxed);
@@ -102,7 +103,7 @@ static void *block_take(size_t bytes, uint8_t *size_class)
         return NULL;
     free_block *f = lists[class];
     lists[class] = f->next;
-    *size_class = (uint8_t)class;
+    *size_class = (uint8_t) class;
     return f;
 }
 
@@ -188,8 +189,8 @@ node *node_retain(node *n)
     return n;
 }
 
-/* Frees a node without references; nodes that lose their last one by that are linked in front of `todo` through
- * their data field, which is no longer needed. */
+/* Frees a node without references; nodes that lose their last one by that are linked in front of `todo`
+ * through their data field, which is no longer needed. */
 static node *node_free(node *n, node *todo)
 {
     node **lists_of[2] = {n->inputs, n->outputs};
@@ -254,7 +255,8 @@ int node_allocate_from(node *n, const uint8_t *candidates, size_t n_candidates)
 {
     for (size_t c = 0; c < n_candidates; c++) {
         node *in = n->inputs[candidates[c]];
-        if (node_can_donate(n, candidates[c]) && in->size == n->size && node_itemsize(in) == node_itemsize(n)) {
+        if (node_can_donate(n, candidates[c]) && in->size == n->size &&
+            node_itemsize(in) == node_itemsize(n)) {
             buffer_release(n->buf);
             n->buf = buffer_retain(in->buf);
             n->data = in->data;
@@ -283,7 +285,8 @@ void node_update_flags(node *n)
             dense = false;
         expected *= n->shape[i];
     }
-    n->flags = (uint8_t)((n->flags & ~NODE_ROW_CONTIGUOUS) | (dense || n->size == 0 ? NODE_ROW_CONTIGUOUS : 0));
+    n->flags =
+        (uint8_t)((n->flags & ~NODE_ROW_CONTIGUOUS) | (dense || n->size == 0 ? NODE_ROW_CONTIGUOUS : 0));
 }
 
 size_t node_live(void) { return (size_t)atomic_load(&live); }

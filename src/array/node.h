@@ -3,15 +3,15 @@
  *   mlx_array.ctx -> node -> inputs -> ... (until evaluated)
  *                      '--> buffer (once evaluated) -> bytes: heap memory or a part of a mapped file
  *
- * A node is one block from a slab: the struct below, then its strides, input pointers, shape and parameters. It
- * is born with everything that is known before evaluation; evaluation gives it a buffer, a data pointer and
- * strides, and drops its inputs. Several nodes may look into one buffer (views).
+ * A node is one block from a slab: the struct below, then its strides, input pointers, shape and parameters.
+ * It is born with everything that is known before evaluation; evaluation gives it a buffer, a data pointer
+ * and strides, and drops its inputs. Several nodes may look into one buffer (views).
  *
- * A primitive with several results is one node with n_outputs > 1 that owns plain nodes in `outputs`; what the
- * user holds are Item nodes, each a view of one of them.
+ * A primitive with several results is one node with n_outputs > 1 that owns plain nodes in `outputs`; what
+ * the user holds are Item nodes, each a view of one of them.
  *
- * Reference counts are atomic, so that an evaluated array may be handed to another thread; everything else of an
- * unevaluated node belongs to the thread that made it. */
+ * Reference counts are atomic, so that an evaluated array may be handed to another thread; everything else of
+ * an unevaluated node belongs to the thread that made it. */
 #ifndef MICA_ARRAY_NODE_H
 #define MICA_ARRAY_NODE_H
 
@@ -28,10 +28,11 @@ typedef struct buffer {
     void *owner;
 } buffer;
 
-/* Uninitialised memory, 64-byte aligned; freed blocks are kept and used again. NULL with an error when there is none. */
+/* Uninitialised memory, 64-byte aligned; freed blocks are kept and used again. NULL with an error when there
+ * is none. */
 buffer *buffer_new(size_t size);
-/* Wraps memory that someone else owns; release(owner) is called once, when the last node is gone (also when this
- * function fails). */
+/* Wraps memory that someone else owns; release(owner) is called once, when the last node is gone (also when
+ * this function fails). */
 buffer *buffer_wrap(const void *data, size_t size, void (*release)(void *owner), void *owner);
 buffer *buffer_retain(buffer *b);
 void buffer_release(buffer *b);
@@ -71,8 +72,8 @@ static inline mlx_array node_array(node *n) { return (mlx_array){n}; }
 static inline size_t node_itemsize(const node *n) { return mx_dtype_size((mlx_dtype)n->dtype); }
 static inline size_t node_bytes(const node *n) { return n->size * node_itemsize(n); }
 
-/* A new lazy node with one reference; retains the inputs, copies params. NULL with an error when memory is out or the
- * shape has more than 2^63 elements. */
+/* A new lazy node with one reference; retains the inputs, copies params. NULL with an error when memory is
+ * out or the shape has more than 2^63 elements. */
 node *node_new(int prim, mlx_dtype dtype, const int *shape, int ndim, node *const *inputs, size_t n_inputs,
                const void *params, size_t params_size);
 /* A ready node over a buffer, row-major from data on; takes over the reference to b, also on failure. */
@@ -82,7 +83,8 @@ node *node_retain(node *n);
 void node_release(node *n);
 /* Lets n's inputs go. */
 void node_detach(node *n);
-/* Puts a node (whose reference passes over) on this thread's pool of temporaries. NULL gives the null array. */
+/* Puts a node (whose reference passes over) on this thread's pool of temporaries. NULL gives the null array.
+ */
 mlx_array node_temp(node *n);
 
 /* --- transforms: while one runs on this thread, evaluation keeps the graph of traced nodes --- */
@@ -96,8 +98,8 @@ bool node_is_kept(const node *n);
 
 /* Gives n a fresh row-major buffer. */
 int node_allocate(node *n);
-/* Gives n the buffer of a dead input with as many elements of the same size if there is one, else a fresh one. An input is
- * dead if this node holds its only reference and it alone uses its buffer, row-major. */
+/* Gives n the buffer of a dead input with as many elements of the same size if there is one, else a fresh
+ * one. An input is dead if this node holds its only reference and it alone uses its buffer, row-major. */
 int node_allocate_from(node *n, const uint8_t *candidates, size_t n_candidates);
 /* May n's evaluation overwrite its input i? */
 bool node_can_donate(const node *n, size_t i);

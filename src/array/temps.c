@@ -1,7 +1,8 @@
 /* Temporaries, slots and the thread's error state: how the rest of the library holds arrays.
  *
- * The pool is a stack of references. An operation pushes its result; mx_release pops down to a mark. So a function
- * that builds a graph frees nothing, and an early return leaks nothing: the driver's mark covers it. */
+ * The pool is a stack of references. An operation pushes its result; mx_release pops down to a mark. So a
+ * function that builds a graph frees nothing, and an early return leaks nothing: the driver's mark covers it.
+ */
 #include "array/temps.h"
 
 #include "array/node.h"

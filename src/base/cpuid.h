@@ -8,8 +8,9 @@
 bool cpuid_avx2(void);
 /* Those, and AVX-512 F, BW, DQ, VL and VNNI. */
 bool cpuid_avx512(void);
-/* Those, and AMX tiles with byte products. Asks the system for the tile registers, which it grants to the whole
- * process (from then on a signal stack of its own must be larger); false when it refuses. Linux only. */
+/* Those, and AMX tiles with byte products. Asks the system for the tile registers, which it grants to the
+ * whole process (from then on a signal stack of its own must be larger); false when it refuses. Linux only.
+ */
 bool cpuid_amx(void);
 
 #endif

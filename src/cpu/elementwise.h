@@ -21,10 +21,11 @@ enum cpu_binary {
 typedef void (*cpu_unary_fn)(const void *a, ptrdiff_t sa, void *y, size_t n);
 typedef void (*cpu_binary_fn)(const void *a, ptrdiff_t sa, const void *b, ptrdiff_t sb, void *y, size_t n);
 /* y[i] = c[i] ? a[i] : b[i] */
-typedef void (*cpu_select_fn)(const void *c, ptrdiff_t sc, const void *a, ptrdiff_t sa, const void *b, ptrdiff_t sb,
-                              void *y, size_t n);
+typedef void (*cpu_select_fn)(const void *c, ptrdiff_t sc, const void *a, ptrdiff_t sa, const void *b,
+                              ptrdiff_t sb, void *y, size_t n);
 
-/* Indexed by operation and input dtype; NULL: the op never builds that combination. Comparisons write bool. */
+/* Indexed by operation and input dtype; NULL: the op never builds that combination. Comparisons write bool.
+ */
 typedef struct elementwise_kernels {
     cpu_unary_fn unary[CPU_UNARY_COUNT][MX_DTYPES];
     cpu_binary_fn binary[CPU_BINARY_COUNT][MX_DTYPES];

@@ -1,5 +1,5 @@
-/* The CPU back end: which function computes which primitive. An empty slot is a primitive that this back end does not
- * have; tests/cpu/test_eval.c knows them. */
+/* The CPU back end: which function computes which primitive. An empty slot is a primitive that this back end
+ * does not have; tests/cpu/test_eval.c knows them. */
 #include "cpu/eval.h"
 
 #include "array/backend.h"

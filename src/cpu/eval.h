@@ -5,8 +5,8 @@
 #include "cpu/kernels.h"
 #include "prim/prim.h"
 
-/* The rows of the back end's table (eval.c): each gives n a buffer with its values. 0, or -1 with an error, after which
- * n may be computed again. */
+/* The rows of the back end's table (eval.c): each gives n a buffer with its values. 0, or -1 with an error,
+ * after which n may be computed again. */
 int cpu_eval_unary(node *n);
 int cpu_eval_binary(node *n);
 int cpu_eval_select(node *n);

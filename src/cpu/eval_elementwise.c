@@ -17,7 +17,8 @@ static void binary_row(const void *context, char *const *p, const int64_t *s, si
 
 static void select_row(const void *context, char *const *p, const int64_t *s, size_t n)
 {
-    (*(const cpu_select_fn *)context)(p[1], (ptrdiff_t)s[1], p[2], (ptrdiff_t)s[2], p[3], (ptrdiff_t)s[3], p[0], n);
+    (*(const cpu_select_fn *)context)(p[1], (ptrdiff_t)s[1], p[2], (ptrdiff_t)s[2], p[3], (ptrdiff_t)s[3],
+                                      p[0], n);
 }
 
 /* Walks n and its inputs together. */

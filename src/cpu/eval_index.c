@@ -1,4 +1,5 @@
-/* Reading and adding by indices. An index out of bounds is an error of the evaluation, never a wild access. */
+/* Reading and adding by indices. An index out of bounds is an error of the evaluation, never a wild access.
+ */
 #include "base/error.h"
 #include "cpu/eval.h"
 #include "cpu/walk.h"
@@ -50,15 +51,16 @@ static int64_t index_offset(const int *shape, const node *indices, int index_ndi
     return offset;
 }
 
-/* Offset in x of the slice that index position `at` (over `shape`) of Gather or Scatter n names; INT64_MIN with an error
- * if it is out of bounds. */
+/* Offset in x of the slice that index position `at` (over `shape`) of Gather or Scatter n names; INT64_MIN
+ * with an error if it is out of bounds. */
 static int64_t slice_offset(const node *n, const node *x, const int *shape, int index_ndim, size_t at)
 {
     const prim_gather *p = n->params;
     int64_t offset = 0;
     for (int32_t a = 0; a < p->count; a++) {
         const node *idx = n->inputs[1 + a];
-        const char *where = idx->data + index_offset(shape, idx, index_ndim, at) * (int64_t)node_itemsize(idx);
+        const char *where =
+            idx->data + index_offset(shape, idx, index_ndim, at) * (int64_t)node_itemsize(idx);
         int64_t i = checked(n, read_index(where, (mlx_dtype)idx->dtype), x->shape[p->list[a]], p->list[a]);
         if (i < 0)
             return INT64_MIN;
@@ -208,7 +210,8 @@ int cpu_eval_scatter(node *n)
         walk w;
         walk_init(&w, sizes, n->ndim);
         walk_add_strided(&w, n->data + to * a.itemsize, n->strides, (size_t)a.itemsize);
-        walk_add_strided(&w, updates->data + from * a.itemsize, updates->strides + index_ndim, (size_t)a.itemsize);
+        walk_add_strided(&w, updates->data + from * a.itemsize, updates->strides + index_ndim,
+                         (size_t)a.itemsize);
         walk_run(&w, add_row, &a);
     }
     return 0;

@@ -1,8 +1,8 @@
 /* Reductions and running sums along axes.
  *
- * A reduction sees its input as kept axes times reduced axes. When the reduced ones merge into one, kernels read the
- * input where it is: a row for each result, or, when the last axis is kept, rows at a time. Otherwise the input is
- * first copied with the reduced axes last. */
+ * A reduction sees its input as kept axes times reduced axes. When the reduced ones merge into one, kernels
+ * read the input where it is: a row for each result, or, when the last axis is kept, rows at a time.
+ * Otherwise the input is first copied with the reduced axes last. */
 #include "cpu/eval.h"
 #include "cpu/pool.h"
 #include "cpu/walk.h"
@@ -26,7 +26,8 @@ static axes pick(const node *x, uint32_t bits, bool wanted)
         if (x->shape[i] <= 1)
             continue;
         int last = a.ndim - 1;
-        if (last >= 0 && a.stride[last] == x->strides[i] * x->shape[i] && a.shape[last] <= INT32_MAX / x->shape[i]) {
+        if (last >= 0 && a.stride[last] == x->strides[i] * x->shape[i] &&
+            a.shape[last] <= INT32_MAX / x->shape[i]) {
             a.shape[last] *= x->shape[i];
             a.stride[last] = x->strides[i];
             continue;
@@ -102,7 +103,9 @@ static int gather_rows(reduce_job *j, const node *x, buffer **temp)
     walk_copy_dense(&view, (*temp)->data);
     j->data = (*temp)->data;
     j->stride = 1;
-    j->kept = (axes){.ndim = 1, .shape = {(int64_t)j->kept.size}, .stride = {(int64_t)j->reduced.size},
+    j->kept = (axes){.ndim = 1,
+                     .shape = {(int64_t)j->kept.size},
+                     .stride = {(int64_t)j->reduced.size},
                      .size = j->kept.size};
     return 0;
 }
@@ -150,7 +153,8 @@ int cpu_eval_arg_reduce(node *n)
     return 0;
 }
 
-/* The running sums of `length` rows of `inner` elements (`bytes` bytes), which stand `bytes` apart, forwards or back. */
+/* The running sums of `length` rows of `inner` elements (`bytes` bytes), which stand `bytes` apart, forwards
+ * or back. */
 static void scan_rows(cpu_binary_fn add, const char *x, char *y, size_t length, size_t inner, ptrdiff_t bytes,
                       bool inclusive)
 {

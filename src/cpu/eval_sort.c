@@ -1,5 +1,5 @@
-/* Sorting. Each row becomes pairs of a 64-bit key, whose unsigned order is the order of the values, and the element's
- * position; a stable merge sort orders the pairs. NaN sorts last, -0 equals 0. */
+/* Sorting. Each row becomes pairs of a 64-bit key, whose unsigned order is the order of the values, and the
+ * element's position; a stable merge sort orders the pairs. NaN sorts last, -0 equals 0. */
 #include "base/mem.h"
 #include "cpu/eval.h"
 #include "cpu/walk.h"

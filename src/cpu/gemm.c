@@ -1,6 +1,7 @@
 /* Dense products: which way to go, how to cut the work into pieces, and who does which piece.
  *
- *   - dot: few rows of a, rows of b^T contiguous (a weight). Weights straight from where they are, each read once.
+ *   - dot: few rows of a, rows of b^T contiguous (a weight). Weights straight from where they are, each read
+ * once.
  *   - axpy: few rows of a, rows of b contiguous. The same, by columns.
  *   - a plain loop: all three float64.
  *   - packed (below): anything else.

@@ -3,8 +3,9 @@
  * Portable C fills every slot; then each instruction set that the processor has, in rising order, overwrites
  * the slots that it does better (MICA_CPU_ISA=portable|avx2|avx512|amx stops the climb early). Every file of
  * cpu/isa is compiled once per instruction set with ISA set to its name; its fill function is the only
- * symbol that leaves it. Level amx brings only cpu/x86/qmm_amx.c. To add a family: a struct of its slots in cpu/<family>.h, a FAMILY row below, and
- * cpu/isa/<family>.c that defines FILL(<family>). tests/kernels compares every variant with the portable one. */
+ * symbol that leaves it. Level amx brings only cpu/x86/qmm_amx.c. To add a family: a struct of its slots in
+ * cpu/<family>.h, a FAMILY row below, and cpu/isa/<family>.c that defines FILL(<family>). tests/kernels
+ * compares every variant with the portable one. */
 #ifndef MICA_CPU_KERNELS_H
 #define MICA_CPU_KERNELS_H
 
@@ -16,15 +17,21 @@
 #include "cpu/reduce.h"
 
 /* FAMILY(name): field `name` of the table, of type name_kernels. */
-#define CPU_FAMILIES                                                                                         \
-    FAMILY(elementwise)                                                                                      \
-    FAMILY(reduce)                                                                                           \
-    FAMILY(gemm)                                                                                             \
-    FAMILY(qmm)                                                                                              \
-    FAMILY(norm)                                                                                             \
+#define CPU_FAMILIES    \
+    FAMILY(elementwise) \
+    FAMILY(reduce)      \
+    FAMILY(gemm)        \
+    FAMILY(qmm)         \
+    FAMILY(norm)        \
     FAMILY(attention)
 
-typedef enum cpu_isa { ISA_LEVEL_portable, ISA_LEVEL_avx2, ISA_LEVEL_avx512, ISA_LEVEL_amx, ISA_LEVELS } cpu_isa;
+typedef enum cpu_isa {
+    ISA_LEVEL_portable,
+    ISA_LEVEL_avx2,
+    ISA_LEVEL_avx512,
+    ISA_LEVEL_amx,
+    ISA_LEVELS
+} cpu_isa;
 
 typedef struct cpu_kernels {
     cpu_isa isa;
@@ -38,21 +45,21 @@ const cpu_kernels *cpu_kernels_get(void);
 /* Fills t for a level, if this processor has it and it was built; returns false otherwise. For tests. */
 int cpu_kernels_fill(cpu_kernels *t, cpu_isa isa);
 const char *cpu_isa_name(cpu_isa isa);
-/* What is wrong with MICA_CPU_ISA (an unknown name, or more than this processor has), one line; NULL if nothing.
- * The table is usable all the same; a program should show the text and stop. */
+/* What is wrong with MICA_CPU_ISA (an unknown name, or more than this processor has), one line; NULL if
+ * nothing. The table is usable all the same; a program should show the text and stop. */
 const char *cpu_isa_problem(void);
 
 #define CPU_CAT2(a, b) a##_##b
-#define CPU_CAT(a, b) CPU_CAT2(a, b)
+#define CPU_CAT(a, b)  CPU_CAT2(a, b)
 /* In cpu/isa/<family>.c: void FILL(qmm)(qmm_kernels *t) { t->gemv = gemv; ... } */
-#define FILL(family) CPU_CAT(cpu_fill_##family, ISA)
+#define FILL(family)   CPU_CAT(cpu_fill_##family, ISA)
 
-#define CPU_FILL_PROTOTYPES(isa)                                                                             \
-    void cpu_fill_elementwise_##isa(elementwise_kernels *t);                                                 \
-    void cpu_fill_reduce_##isa(reduce_kernels *t);                                                           \
-    void cpu_fill_gemm_##isa(gemm_kernels *t);                                                               \
-    void cpu_fill_qmm_##isa(qmm_kernels *t);                                                                 \
-    void cpu_fill_norm_##isa(norm_kernels *t);                                                               \
+#define CPU_FILL_PROTOTYPES(isa)                             \
+    void cpu_fill_elementwise_##isa(elementwise_kernels *t); \
+    void cpu_fill_reduce_##isa(reduce_kernels *t);           \
+    void cpu_fill_gemm_##isa(gemm_kernels *t);               \
+    void cpu_fill_qmm_##isa(qmm_kernels *t);                 \
+    void cpu_fill_norm_##isa(norm_kernels *t);               \
     void cpu_fill_attention_##isa(attention_kernels *t);
 CPU_FILL_PROTOTYPES(portable)
 CPU_FILL_PROTOTYPES(avx2)

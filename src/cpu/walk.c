@@ -119,7 +119,8 @@ void walk_run(walk *w, walk_row fn, const void *context)
 static void copy_row(const void *context, char *const *p, const int64_t *strides, size_t n)
 {
     const int *log_size = context;
-    cpu_kernels_get()->elementwise.copy[*log_size](p[1], (ptrdiff_t)strides[1], p[0], (ptrdiff_t)strides[0], n);
+    cpu_kernels_get()->elementwise.copy[*log_size](p[1], (ptrdiff_t)strides[1], p[0], (ptrdiff_t)strides[0],
+                                                   n);
 }
 
 void walk_copy(char *to, const int64_t *strides, const int *shape, int ndim, const node *from)

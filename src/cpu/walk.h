@@ -1,8 +1,8 @@
 /* The one way in which strided arrays are gone through.
  *
- * A walk has a shape and a few operands, each with its own strides over that shape (0 where it repeats). Neighbouring
- * axes that every operand crosses evenly are merged, so a dense array becomes one row. Kernels then see rows: a
- * pointer, a stride and a count for each operand. */
+ * A walk has a shape and a few operands, each with its own strides over that shape (0 where it repeats).
+ * Neighbouring axes that every operand crosses evenly are merged, so a dense array becomes one row. Kernels
+ * then see rows: a pointer, a stride and a count for each operand. */
 #ifndef MICA_CPU_WALK_H
 #define MICA_CPU_WALK_H
 
@@ -37,9 +37,13 @@ void walk_copy(char *to, const int64_t *strides, const int *shape, int ndim, con
 /* Copies n's elements, row-major, to out. */
 void walk_copy_dense(const node *n, char *out);
 /* Kernels that know only an element's size are in tables indexed by its logarithm: 1, 2, 4, 8 bytes. */
-static inline int walk_log_size(size_t itemsize) { return itemsize == 1 ? 0 : itemsize == 2 ? 1 : itemsize == 4 ? 2 : 3; }
+static inline int walk_log_size(size_t itemsize)
+{
+    return itemsize == 1 ? 0 : itemsize == 2 ? 1 : itemsize == 4 ? 2 : 3;
+}
 
-/* n's elements row-major: its own data, or a copy in *temp (to be given to buffer_release). NULL when out of memory. */
+/* n's elements row-major: its own data, or a copy in *temp (to be given to buffer_release). NULL when out of
+ * memory. */
 const char *walk_dense(const node *n, buffer **temp);
 
 #endif

@@ -81,9 +81,15 @@ mlx_array mx_full(const int *shape, size_t n, mlx_array value, mlx_dtype dtype)
     return op_target(PRIM_Full, mx_astype(value, dtype), shape, n);
 }
 
-mlx_array mx_zeros(const int *shape, size_t n, mlx_dtype dtype) { return mx_full(shape, n, mx_int(0, dtype), dtype); }
+mlx_array mx_zeros(const int *shape, size_t n, mlx_dtype dtype)
+{
+    return mx_full(shape, n, mx_int(0, dtype), dtype);
+}
 
-mlx_array mx_ones(const int *shape, size_t n, mlx_dtype dtype) { return mx_full(shape, n, mx_int(1, dtype), dtype); }
+mlx_array mx_ones(const int *shape, size_t n, mlx_dtype dtype)
+{
+    return mx_full(shape, n, mx_int(1, dtype), dtype);
+}
 
 mlx_array mx_arange(double start, double stop, double step, mlx_dtype dtype)
 {

@@ -1,5 +1,5 @@
-/* Elementwise ops: promote the operands to one dtype and make the node; the kernels broadcast by strides. The ops
- * themselves are the rows of mx_unary.def and mx_binary.def. */
+/* Elementwise ops: promote the operands to one dtype and make the node; the kernels broadcast by strides. The
+ * ops themselves are the rows of mx_unary.def and mx_binary.def. */
 #include "ops/ops.h"
 
 #include "array/dtype.h"
@@ -29,12 +29,12 @@ static mlx_array binary(int prim, enum binary_kind kind, mlx_array a, mlx_array 
     return prim_make(prim, in, 2, NULL, 0);
 }
 
-#define UNARY(name, Prim, kind, ...)                                                                         \
+#define UNARY(name, Prim, kind, ...) \
     mlx_array mx_##name(mlx_array x) { return unary(PRIM_##Prim, UNARY_##kind, x); }
 #include "mx_unary.def"
 #undef UNARY
 
-#define BINARY(name, Prim, kind, ...)                                                                        \
+#define BINARY(name, Prim, kind, ...) \
     mlx_array mx_##name(mlx_array a, mlx_array b) { return binary(PRIM_##Prim, BINARY_##kind, a, b); }
 #include "mx_binary.def"
 #undef BINARY

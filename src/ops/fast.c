@@ -1,6 +1,6 @@
-/* Fused operations of language models (mlx.core.fast). Operands may be of different float dtypes; the result has the
- * promoted one. Kernels take weights, keys and values as they are: only the operand that gives the result its dtype is
- * cast, so that a weight is never converted in memory. */
+/* Fused operations of language models (mlx.core.fast). Operands may be of different float dtypes; the result
+ * has the promoted one. Kernels take weights, keys and values as they are: only the operand that gives the
+ * result its dtype is cast, so that a weight is never converted in memory. */
 #include "ops/ops.h"
 
 #include "array/dtype.h"
@@ -47,8 +47,8 @@ mlx_array mx_rms_norm(mlx_array x, mlx_array weight, float eps)
 
 mlx_array mx_layer_norm(mlx_array x, mlx_array weight, mlx_array bias, float eps)
 {
-    if (mx_is_null(x) || !check_input("layer_norm", x, 1) || !check_vector("layer_norm", "weight", weight, x) ||
-        !check_vector("layer_norm", "bias", bias, x))
+    if (mx_is_null(x) || !check_input("layer_norm", x, 1) ||
+        !check_vector("layer_norm", "weight", weight, x) || !check_vector("layer_norm", "bias", bias, x))
         return MX_NULL;
     prim_norm params = {eps, !mx_is_null(weight), !mx_is_null(bias)};
     mlx_array in[3] = {promoted(promoted(x, weight), bias)};
@@ -60,14 +60,16 @@ mlx_array mx_layer_norm(mlx_array x, mlx_array weight, mlx_array bias, float eps
     return prim_make(PRIM_LayerNorm, in, n, &params, sizeof params);
 }
 
-mlx_array mx_rope(mlx_array x, int dims, bool traditional, float base, float scale, int offset, mlx_array freqs)
+mlx_array mx_rope(mlx_array x, int dims, bool traditional, float base, float scale, int offset,
+                  mlx_array freqs)
 {
     if (mx_is_null(x) || !check_input("rope", x, 2))
         return MX_NULL;
     if (dims <= 0 || dims % 2 || dims > mx_dim(x, -1))
-        return op_fail("[rope] dims %d must be even, positive and at most the last axis of %s", dims, op_shape(x));
-    if (!mx_is_null(freqs) && (mx_dtype_of(freqs) != MLX_FLOAT32 || mx_ndim(freqs) != 1 ||
-                               mx_shape(freqs)[0] != dims / 2))
+        return op_fail("[rope] dims %d must be even, positive and at most the last axis of %s", dims,
+                       op_shape(x));
+    if (!mx_is_null(freqs) &&
+        (mx_dtype_of(freqs) != MLX_FLOAT32 || mx_ndim(freqs) != 1 || mx_shape(freqs)[0] != dims / 2))
         return op_fail("[rope] freqs must be float32 of shape (%d,), not %s", dims / 2, op_shape(freqs));
     prim_rope params = {dims, traditional, offset, base, scale};
     mlx_array in[2] = {x, freqs};
@@ -93,18 +95,21 @@ mlx_array mx_scaled_dot_product_attention(mlx_array q, mlx_array k, mlx_array v,
         !check_input(op, v, 4))
         return MX_NULL;
     const int *a = mx_shape(q), *b = mx_shape(k), *c = mx_shape(v);
-    if (mx_ndim(q) != 4 || mx_ndim(k) != 4 || mx_ndim(v) != 4 || a[0] != b[0] || a[0] != c[0] || b[1] != c[1] ||
-        b[1] == 0 || a[1] % b[1] || b[2] != c[2] || a[3] != b[3])
+    if (mx_ndim(q) != 4 || mx_ndim(k) != 4 || mx_ndim(v) != 4 || a[0] != b[0] || a[0] != c[0] ||
+        b[1] != c[1] || b[1] == 0 || a[1] % b[1] || b[2] != c[2] || a[3] != b[3])
         return op_fail("[%s] shapes %s, %s and %s of q, k and v do not fit", op, op_shape(q), op_shape(k),
                        op_shape(v));
     prim_attention params = {scale, (int32_t)kind};
-    mlx_array in[4] = {promoted(promoted(q, k), v), k, v, kind == MX_MASK_ARRAY ? prepare_mask(q, k, mask) : MX_NULL};
-    return prim_make(PRIM_ScaledDotProductAttention, in, kind == MX_MASK_ARRAY ? 4 : 3, &params, sizeof params);
+    mlx_array in[4] = {promoted(promoted(q, k), v), k, v,
+                       kind == MX_MASK_ARRAY ? prepare_mask(q, k, mask) : MX_NULL};
+    return prim_make(PRIM_ScaledDotProductAttention, in, kind == MX_MASK_ARRAY ? 4 : 3, &params,
+                     sizeof params);
 }
 
 mlx_array mx_swiglu(mlx_array gate, mlx_array up)
 {
-    if (mx_is_null(gate) || mx_is_null(up) || !check_input("swiglu", gate, 1) || !check_input("swiglu", up, 1))
+    if (mx_is_null(gate) || mx_is_null(up) || !check_input("swiglu", gate, 1) ||
+        !check_input("swiglu", up, 1))
         return MX_NULL;
     mlx_dtype t = mx_promote(mx_dtype_of(gate), mx_dtype_of(up));
     mlx_array in[2] = {mx_astype(gate, t), mx_astype(up, t)};

@@ -22,7 +22,8 @@ mlx_array mx_take(mlx_array x, mlx_array indices, int axis)
         int32_t room[MX_MAX_DIMS + 2];
     } params;
     int i;
-    if (mx_is_null(x) || mx_is_null(indices) || !integers("take", indices) || (i = op_axis("take", x, axis)) < 0)
+    if (mx_is_null(x) || mx_is_null(indices) || !integers("take", indices) ||
+        (i = op_axis("take", x, axis)) < 0)
         return MX_NULL;
     int ndim = mx_ndim(x), k = mx_ndim(indices), order[2 * MX_MAX_DIMS];
     if (mx_shape(x)[i] == 0 && mx_size(indices) != 0)
@@ -64,7 +65,8 @@ mlx_array mx_take_along_axis(mlx_array x, mlx_array indices, int axis)
     if (params.axis < 0)
         return MX_NULL;
     if (mx_ndim(indices) != mx_ndim(x))
-        return op_fail("[take_along_axis] indices of %d dimensions for an array of %d", mx_ndim(indices), mx_ndim(x));
+        return op_fail("[take_along_axis] indices of %d dimensions for an array of %d", mx_ndim(indices),
+                       mx_ndim(x));
     int from[MX_MAX_DIMS], to[MX_MAX_DIMS], ndim = mx_ndim(x);
     if (!meet("take_along_axis", x, indices, params.axis, from, to))
         return MX_NULL;
@@ -129,8 +131,9 @@ mlx_array mx_scatter_add(mlx_array x, const mlx_array *indices, size_t n, mlx_ar
         params.p.list[i] = op_axis("scatter_add", x, axes[i]);
         in[1 + i] = indices[i];
         if (params.p.list[n + (size_t)params.p.list[i]] != 1)
-            return op_fail("[scatter_add] updates of shape %s: the slice must have size 1 on axis %d, as it is indexed",
-                           op_shape(updates), axes[i]);
+            return op_fail(
+                "[scatter_add] updates of shape %s: the slice must have size 1 on axis %d, as it is indexed",
+                op_shape(updates), axes[i]);
     }
     in[1 + n] = mx_astype(updates, mx_dtype_of(x));
     return prim_make(PRIM_Scatter, in, n + 2, &params, (1 + n + (size_t)mx_ndim(x)) * sizeof(int32_t));
@@ -150,7 +153,8 @@ mlx_array mx_scatter_add_axis(mlx_array x, mlx_array indices, mlx_array updates,
     if (!meet("scatter_add_axis", x, indices, params.axis, same, shape))
         return MX_NULL;
     if (memcmp(same, mx_shape(x), (size_t)ndim * sizeof *same) != 0)
-        return op_fail("[scatter_add_axis] indices of shape %s reach beyond x %s", op_shape(indices), op_shape(x));
+        return op_fail("[scatter_add_axis] indices of shape %s reach beyond x %s", op_shape(indices),
+                       op_shape(x));
     mlx_array in[3] = {x, mx_broadcast_to(indices, shape, (size_t)ndim),
                        mx_broadcast_to(mx_astype(updates, mx_dtype_of(x)), shape, (size_t)ndim)};
     return prim_make(PRIM_ScatterAxis, in, 3, &params, sizeof params);

@@ -98,7 +98,8 @@ mlx_array mx_broadcast_to(mlx_array x, const int *shape, size_t n)
         return MX_NULL;
     int ndim = shape_broadcast_dims(mx_shape(x), mx_ndim(x), shape, (int)n, merged);
     if (ndim != (int)n || (n && memcmp(merged, shape, n * sizeof *shape) != 0))
-        return op_fail("[broadcast_to] shape %s does not broadcast to %s", op_shape(x), shape_text(shape, (int)n));
+        return op_fail("[broadcast_to] shape %s does not broadcast to %s", op_shape(x),
+                       shape_text(shape, (int)n));
     if (mx_ndim(x) == ndim && memcmp(mx_shape(x), shape, n * sizeof *shape) == 0)
         return x;
     return op_target(PRIM_Broadcast, x, shape, n);
@@ -112,7 +113,8 @@ static prim_range resolve(int size, int start, int stop, int stride)
     a = a < low ? low : a > high ? high : a;
     b = b < low ? low : b > high ? high : b;
     int64_t span = stride > 0 ? b - a : a - b, step = stride > 0 ? stride : -(int64_t)stride;
-    return span > 0 ? (prim_range){(int)a, (int)((span + step - 1) / step), stride} : (prim_range){0, 0, stride};
+    return span > 0 ? (prim_range){(int)a, (int)((span + step - 1) / step), stride}
+                    : (prim_range){0, 0, stride};
 }
 
 /* Resolves all axes; false with an error on a stride of 0. *whole: the slice is all of x. */
@@ -152,7 +154,8 @@ mlx_array mx_slice_axis(mlx_array x, int axis, int start, int stop)
     return mx_slice(x, a, b, NULL);
 }
 
-mlx_array mx_slice_update(mlx_array x, mlx_array update, const int *start, const int *stop, const int *strides)
+mlx_array mx_slice_update(mlx_array x, mlx_array update, const int *start, const int *stop,
+                          const int *strides)
 {
     prim_range ranges[MX_MAX_DIMS];
     int shape[MX_MAX_DIMS];
@@ -191,8 +194,8 @@ mlx_array mx_concatenate(const mlx_array *x, size_t n, int axis)
     mlx_dtype t = mx_dtype_of(x[0]);
     for (size_t i = 1; i < n; i++) {
         if (!same_but(x[0], x[i], params.axis))
-            return op_fail("[concatenate] shapes %s and %s differ outside axis %d", op_shape(x[0]), op_shape(x[i]),
-                           params.axis);
+            return op_fail("[concatenate] shapes %s and %s differ outside axis %d", op_shape(x[0]),
+                           op_shape(x[i]), params.axis);
         t = mx_promote(t, mx_dtype_of(x[i]));
     }
     if (n == 1)

@@ -64,9 +64,7 @@ mlx_array mx_random_uniform(float low, float high, const int *shape, size_t n, m
 
 mlx_array mx_random_normal(const int *shape, size_t n, mlx_dtype dtype, float loc, float scale, mlx_array key)
 {
-    float low = dtype == MLX_FLOAT16    ? -0x1.ffcp-1f
-                : dtype == MLX_BFLOAT16 ? -0x1.fep-1f
-                                        : nextafterf(-1, 0);
+    float low = dtype == MLX_FLOAT16 ? -0x1.ffcp-1f : dtype == MLX_BFLOAT16 ? -0x1.fep-1f : nextafterf(-1, 0);
     mlx_array u = mx_random_uniform(low, 1, shape, n, dtype, key);
     if (mx_is_null(u))
         return u;

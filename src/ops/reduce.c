@@ -23,10 +23,10 @@ static mlx_array reduce(const char *op, int kind, mlx_array x, const int *axes, 
     return keepdims ? y : squeeze_bits(y, params.axes);
 }
 
-#define REDUCE(name, KIND)                                                                                   \
-    mlx_array mx_##name(mlx_array x, const int *axes, size_t n, bool keepdims)                               \
-    {                                                                                                        \
-        return reduce(#name, PRIM_##KIND, x, axes, n, keepdims);                                             \
+#define REDUCE(name, KIND)                                                     \
+    mlx_array mx_##name(mlx_array x, const int *axes, size_t n, bool keepdims) \
+    {                                                                          \
+        return reduce(#name, PRIM_##KIND, x, axes, n, keepdims);               \
     }
 REDUCE(sum, SUM)
 REDUCE(prod, PROD)
@@ -65,7 +65,10 @@ static mlx_array softmax_last(mlx_array x) { return prim_make(PRIM_Softmax, &x, 
 
 static mlx_array logsumexp_last(mlx_array x) { return prim_make(PRIM_LogSumExp, &x, 1, NULL, 0); }
 
-mlx_array mx_softmax(mlx_array x, int axis) { return along_last("softmax", op_to_float(x), axis, softmax_last); }
+mlx_array mx_softmax(mlx_array x, int axis)
+{
+    return along_last("softmax", op_to_float(x), axis, softmax_last);
+}
 
 mlx_array mx_logsumexp(mlx_array x, int axis, bool keepdims)
 {
@@ -85,9 +88,15 @@ static mlx_array arg_reduce(const char *op, int smallest, mlx_array x, int axis,
     return keepdims ? y : squeeze_bits(y, (uint32_t)1 << i);
 }
 
-mlx_array mx_argmax(mlx_array x, int axis, bool keepdims) { return arg_reduce("argmax", 0, x, axis, keepdims); }
+mlx_array mx_argmax(mlx_array x, int axis, bool keepdims)
+{
+    return arg_reduce("argmax", 0, x, axis, keepdims);
+}
 
-mlx_array mx_argmin(mlx_array x, int axis, bool keepdims) { return arg_reduce("argmin", 1, x, axis, keepdims); }
+mlx_array mx_argmin(mlx_array x, int axis, bool keepdims)
+{
+    return arg_reduce("argmin", 1, x, axis, keepdims);
+}
 
 mlx_array mx_cumsum(mlx_array x, int axis, bool reverse, bool inclusive)
 {

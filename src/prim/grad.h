@@ -1,10 +1,10 @@
 /* Reverse mode, one primitive at a time: grad_<vjp> of each row of prim.def.
  *
  * A gradient function is given a node and what flows into its results, and says what flows on to its inputs,
- * as mx_ expressions; so gradients are differentiable in turn. It need not care for shapes   a gradient that
- * broadcasts to its input's shape is repeated, one that the input broadcasts to is summed dtypes   a gradient
- * is cast to its input's dtype errors   an expression that fails leaves the error pending, and
- * transforms/grad.c stops there It may not look at values: nothing is computed yet. */
+ * as mx_ expressions; so gradients are differentiable in turn. Three things it need not care for. Shapes: a
+ * gradient that broadcasts to its input's shape is repeated, one that the input broadcasts to is summed.
+ * Dtypes: a gradient is cast to its input's dtype. Errors: an expression that fails leaves the error pending,
+ * and transforms/grad.c stops there. It may not look at values: nothing is computed yet. */
 #ifndef MICA_PRIM_GRAD_H
 #define MICA_PRIM_GRAD_H
 

@@ -12,7 +12,8 @@
 #undef PRIM
 
 const prim_info prim_table[PRIM_COUNT] = {
-#define PRIM(name, arity, rule, vjp, flags) [PRIM_##name] = {#name, arity, PRIM_##flags, shape_##rule, grad_##vjp},
+#define PRIM(name, arity, rule, vjp, flags) \
+    [PRIM_##name] = {#name, arity, PRIM_##flags, shape_##rule, grad_##vjp},
 #include "prim/prim.def"
 #undef PRIM
 };
@@ -33,12 +34,17 @@ static void explain(int prim, node *const *in, size_t n)
 {
     char shapes[256] = "";
     for (size_t i = 0, used = 0; i < n && used < sizeof shapes; i++)
-        used += (size_t)snprintf(shapes + used, sizeof shapes - used, "%s%s", !i ? "" : i == n - 1 ? " and " : ", ",
+        used += (size_t)snprintf(shapes + used, sizeof shapes - used, "%s%s",
+                                 !i           ? ""
+                                 : i == n - 1 ? " and "
+                                              : ", ",
                                  shape_text(in[i]->shape, in[i]->ndim));
-    error_set("[%s] shapes %s cannot be broadcast", prim_table[prim].name, shapes); /* kept if there is none yet */
+    error_set("[%s] shapes %s cannot be broadcast", prim_table[prim].name,
+              shapes); /* kept if there is none yet */
 }
 
-static node *make(int prim, node **in, size_t n, const void *params, size_t params_size, prim_spec *specs, int *count)
+static node *make(int prim, node **in, size_t n, const void *params, size_t params_size, prim_spec *specs,
+                  int *count)
 {
     *count = prim_table[prim].shape(in, n, params, specs);
     if (*count < 0) {
@@ -76,8 +82,8 @@ static int add_outputs(node *n, const prim_spec *specs, int count)
     return 0;
 }
 
-int prim_make_many(int prim, const mlx_array *inputs, size_t n, const void *params, size_t params_size, mlx_array *out,
-                   int n_out)
+int prim_make_many(int prim, const mlx_array *inputs, size_t n, const void *params, size_t params_size,
+                   mlx_array *out, int n_out)
 {
     node *in[8], *made = NULL;
     prim_spec specs[PRIM_MAX_OUTPUTS];

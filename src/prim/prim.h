@@ -1,8 +1,8 @@
 /* The table of primitives and their parameters.
  *
- * A primitive is what a node can be. Its row (prim.def) says how shapes follow; its parameters, if any, are one of
- * the structs below, copied into the node. They are compared bytewise: fields leave no padding, and unused entries
- * of lists are not stored. */
+ * A primitive is what a node can be. Its row (prim.def) says how shapes follow; its parameters, if any, are
+ * one of the structs below, copied into the node. They are compared bytewise: fields leave no padding, and
+ * unused entries of lists are not stored. */
 #ifndef MICA_PRIM_PRIM_H
 #define MICA_PRIM_PRIM_H
 
@@ -27,9 +27,9 @@ typedef struct prim_spec {
 
 enum { PRIM_MAX_OUTPUTS = 3 };
 
-/* Fills specs for the results of a node with these inputs and parameters; the op has checked what the user gave, so a
- * rule only fails on what it alone can see. Returns the number of results, or -1: with an error, or, when the inputs'
- * shapes cannot be broadcast, without, and prim_make tells. */
+/* Fills specs for the results of a node with these inputs and parameters; the op has checked what the user
+ * gave, so a rule only fails on what it alone can see. Returns the number of results, or -1: with an error,
+ * or, when the inputs' shapes cannot be broadcast, without, and prim_make tells. */
 typedef int (*prim_shape_rule)(node *const *in, size_t n, const void *params, prim_spec *out);
 
 /* The gradients that flow from a node to its inputs; see prim/grad.h. */
@@ -48,15 +48,16 @@ extern const prim_info prim_table[PRIM_COUNT];
 /* A lazy node of this primitive, as a temporary. Null inputs give null in silence. */
 mlx_array prim_make(int prim, const mlx_array *inputs, size_t n, const void *params, size_t params_size);
 /* The same for several results: out[0..n_out). 0, or -1 with an error and nulls in out. */
-int prim_make_many(int prim, const mlx_array *inputs, size_t n, const void *params, size_t params_size, mlx_array *out,
-                   int n_out);
+int prim_make_many(int prim, const mlx_array *inputs, size_t n, const void *params, size_t params_size,
+                   mlx_array *out, int n_out);
 
 /* If n's primitive is a VIEW, makes n look into its input's buffer and returns true. */
 bool prim_view(node *n);
 
 /* --- parameters --- */
 
-/* Lists of ints: Broadcast, Reshape, Full (ndim, then the shape; Full's dtype is its input's), Transpose (the axes). */
+/* Lists of ints: Broadcast, Reshape, Full (ndim, then the shape; Full's dtype is its input's), Transpose (the
+ * axes). */
 typedef struct prim_axis {
     int32_t axis;
 } prim_axis; /* ExpandDims, Concatenate, GatherAxis, ScatterAxis, Sort, ArgSort */
@@ -70,15 +71,16 @@ typedef struct prim_arange {
 typedef struct prim_squeeze {
     uint32_t axes; /* bit i: axis i goes */
 } prim_squeeze;
-/* Slice and SliceUpdate: a list of (start, size, stride) for each axis, start within the axis, stride not 0. */
+/* Slice and SliceUpdate: a list of (start, size, stride) for each axis, start within the axis, stride not 0.
+ */
 typedef struct prim_range {
     int32_t start, size, stride;
 } prim_range;
 typedef struct prim_item {
     int32_t index;
 } prim_item;
-/* Gather, Scatter: the first `count` ints are axes[i] of index array i, the rest the slice's size on each axis. Inputs:
- * x, the index arrays, and for Scatter the updates, which are added. */
+/* Gather, Scatter: the first `count` ints are axes[i] of index array i, the rest the slice's size on each
+ * axis. Inputs: x, the index arrays, and for Scatter the updates, which are added. */
 typedef struct prim_gather {
     int32_t count, list[];
 } prim_gather;

@@ -66,7 +66,8 @@ int shape_indices(node *const *in, size_t n, const void *params, prim_spec *out)
     return 1;
 }
 
-/* Inputs may be of different shapes: kernels read repeated axes with stride 0. Fails in silence: prim.c knows who. */
+/* Inputs may be of different shapes: kernels read repeated axes with stride 0. Fails in silence: prim.c knows
+ * who. */
 int shape_broadcast(node *const *in, size_t n, const void *params, prim_spec *out)
 {
     (void)n, (void)params;
@@ -175,7 +176,8 @@ int shape_concatenate(node *const *in, size_t n, const void *params, prim_spec *
     for (size_t i = 0; i < n; i++)
         total += in[i]->shape[axis];
     if (total > INT32_MAX)
-        return error_set("[concatenate] the result's axis %d would have %lld entries", axis, (long long)total);
+        return error_set("[concatenate] the result's axis %d would have %lld entries", axis,
+                         (long long)total);
     out->shape[axis] = (int)total;
     return 1;
 }

@@ -1,4 +1,5 @@
-/* Views: primitives whose result looks into its input's buffer. They cost no kernel and no memory, on any device. */
+/* Views: primitives whose result looks into its input's buffer. They cost no kernel and no memory, on any
+ * device. */
 #include "prim/prim.h"
 
 #include <string.h>

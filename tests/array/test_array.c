@@ -223,10 +223,12 @@ static void *read_shared(void *arg)
     r->ok = true;
     for (int i = 0; i < 20; i++) {
         size_t mark = mx_mark();
-        mlx_array y = mx_add(mx_matmul(r->x, mx_swapaxes(r->w, 0, 1)),
-                             mx_quantized_matmul(r->x, r->packed[0], r->packed[1], r->packed[2], true, 64, 4, MX_EXACT));
+        mlx_array y = mx_add(
+            mx_matmul(r->x, mx_swapaxes(r->w, 0, 1)),
+            mx_quantized_matmul(r->x, r->packed[0], r->packed[1], r->packed[2], true, 64, 4, MX_EXACT));
         y = mx_rope(mx_add(y, r->x), 64, true, 10000, 1, r->offset, MX_NULL);
-        y = mx_rope(mx_rope(y, 64, false, 10000, -1, r->offset, MX_NULL), 64, false, 10000, 1, r->offset, MX_NULL);
+        y = mx_rope(mx_rope(y, 64, false, 10000, -1, r->offset, MX_NULL), 64, false, 10000, 1, r->offset,
+                    MX_NULL);
         r->ok &= mx_read_f32(y, now) == 0 && (i == 0 || memcmp(now, r->result, sizeof now) == 0);
         memcpy(r->result, now, sizeof now);
         mx_release(mark);
@@ -243,8 +245,10 @@ static void threads_share_evaluated_arrays(void **state)
     reader shared = {.x = mx_random_normal(SHAPE(64, 64), MLX_FLOAT32, 0, 1, mx_random_key(1)),
                      .w = mx_random_normal(SHAPE(64, 64), MLX_FLOAT32, 0, 1, mx_random_key(2))};
     assert_int_equal(mx_quantize(shared.w, 64, 4, shared.packed), 0);
-    assert_int_equal(mx_eval_all((mlx_array[]){shared.x, shared.w, shared.packed[0], shared.packed[1], shared.packed[2]}, 5),
-                     0);
+    assert_int_equal(
+        mx_eval_all((mlx_array[]){shared.x, shared.w, shared.packed[0], shared.packed[1], shared.packed[2]},
+                    5),
+        0);
     for (int i = 0; i < 4; i++) {
         alone[i] = r[i] = shared;
         alone[i].offset = r[i].offset = 100 * i;

@@ -1,11 +1,10 @@
 /* Laws that hold for every primitive, whatever it computes.
  *
  *   covered     every row of prim.def is reached by at least one case below
- *   layout      inputs that are views with holes, gaps between rows or reversed axes give what dense copies give
- *   halves      float16 and bfloat16 inputs give what float32 gives on the same numbers, within their precision
- *   empty       arrays without elements give results of the right shape, without a crash
- *   donation    results do not depend on whether inputs are dead or still held
- *   threads     nor on the number of threads
+ *   layout      inputs that are views with holes, gaps between rows or reversed axes give what dense copies
+ * give halves      float16 and bfloat16 inputs give what float32 gives on the same numbers, within their
+ * precision empty       arrays without elements give results of the right shape, without a crash donation
+ * results do not depend on whether inputs are dead or still held threads     nor on the number of threads
  *
  * The cases are in cases.h. */
 #include "laws/cases.h"
@@ -28,12 +27,14 @@ static void make_inputs(const law *l, mlx_array *x)
         x[i] = dense_input(&l->in[i]);
 }
 
-static void compare(const law *l, const char *what, const float *a, size_t na, const float *b, size_t nb, float tolerance)
+static void compare(const law *l, const char *what, const float *a, size_t na, const float *b, size_t nb,
+                    float tolerance)
 {
     if (na != nb)
         fail_msg("%s, %s: %zu results against %zu", l->name, what, na, nb);
     for (size_t i = 0; i < na; i++)
-        if (!(fabsf(a[i] - b[i]) <= tolerance * (1 + fabsf(b[i]))) && !(isnan(a[i]) && isnan(b[i])) && a[i] != b[i])
+        if (!(fabsf(a[i] - b[i]) <= tolerance * (1 + fabsf(b[i]))) && !(isnan(a[i]) && isnan(b[i])) &&
+            a[i] != b[i])
             fail_msg("%s, %s: result %zu is %g, not %g", l->name, what, i, (double)a[i], (double)b[i]);
 }
 
@@ -70,8 +71,7 @@ static void halves_agree_with_float32(void **state)
                 y[k] = mx_dtype_of(x[k]) == MLX_FLOAT32 ? mx_astype(x[k], halves[h]) : x[k];
             evaluate(&laws[i], x, expected, &n);
             evaluate(&laws[i], y, got, &m);
-            compare(&laws[i], mx_dtype_name(halves[h]), got, m, expected, n,
-                    2e-2f);
+            compare(&laws[i], mx_dtype_name(halves[h]), got, m, expected, n, 2e-2f);
             mx_release(mark);
         }
 }
@@ -85,7 +85,8 @@ static void empty_arrays_are_fine(void **state)
         size_t mark = mx_mark(), n;
         mlx_array x[MAX_INPUTS];
         law empty = laws[i];
-        for (int k = 0; k < empty.n_inputs; k++) /* the first axis: never a reduced or inner one of several inputs */
+        for (int k = 0; k < empty.n_inputs;
+             k++) /* the first axis: never a reduced or inner one of several inputs */
             if (empty.in[k].ndim > 1 && empty.in[k].shape[0] == laws[i].in[0].shape[0])
                 empty.in[k].shape[0] = 0;
         make_inputs(&empty, x);

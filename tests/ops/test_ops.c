@@ -1,4 +1,5 @@
-/* Numbers of the ops against values worked out by hand or measured on MLX, and the messages of wrong calls. */
+/* Numbers of the ops against values worked out by hand or measured on MLX, and the messages of wrong calls.
+ */
 #include "test.h"
 
 #include "mx.h"
@@ -19,7 +20,7 @@ static void check(mlx_array x, size_t n, const float *expected, float tolerance)
             out[i] != expected[i])
             fail_msg("element %zu is %.9g, not %.9g", i, (double)out[i], (double)expected[i]);
 }
-#define CHECK(x, tolerance, ...)                                                                             \
+#define CHECK(x, tolerance, ...) \
     check(x, sizeof((const float[]){__VA_ARGS__}) / sizeof(float), (const float[]){__VA_ARGS__}, tolerance)
 
 static void check_ints(mlx_array x, size_t n, const int64_t *expected)
@@ -30,23 +31,23 @@ static void check_ints(mlx_array x, size_t n, const int64_t *expected)
     for (size_t i = 0; i < n; i++)
         assert_int_equal(ints[i], expected[i]);
 }
-#define CHECK_INTS(x, ...)                                                                                   \
+#define CHECK_INTS(x, ...) \
     check_ints(x, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t), (const int64_t[]){__VA_ARGS__})
 
 /* The call fails with a message that contains the text. */
-#define CHECK_FAILS(expr, text)                                                                              \
-    do {                                                                                                     \
-        mlx_array failed_ = (expr);                                                                          \
-        if (!mx_is_null(failed_))                                                                            \
-            mx_read_f32(failed_, out);                                                                       \
-        if (!mx_failed() || !strstr(mx_error_text(), text))                                                  \
-            fail_msg("expected \"%s\", got \"%s\"", text, mx_error_text());                                  \
+#define CHECK_FAILS(expr, text)                                             \
+    do {                                                                    \
+        mlx_array failed_ = (expr);                                         \
+        if (!mx_is_null(failed_))                                           \
+            mx_read_f32(failed_, out);                                      \
+        if (!mx_failed() || !strstr(mx_error_text(), text))                 \
+            fail_msg("expected \"%s\", got \"%s\"", text, mx_error_text()); \
     } while (0)
 
 static mlx_array vec(size_t n, const float *v) { return mx_from(v, (int[]){(int)n}, 1, MLX_FLOAT32); }
 #define VEC(...) vec(sizeof((const float[]){__VA_ARGS__}) / sizeof(float), (const float[]){__VA_ARGS__})
-#define NAN_ ((float)NAN)
-#define INF_ ((float)INFINITY)
+#define NAN_     ((float)NAN)
+#define INF_     ((float)INFINITY)
 
 static void elementwise(void **state)
 {
@@ -61,7 +62,8 @@ static void elementwise(void **state)
     CHECK_INTS(mx_add(mx_int(255, MLX_UINT8), mx_int(3, MLX_UINT8)), 2);
     CHECK_INTS(mx_astype(VEC(1.9f, -1.9f, 300), MLX_INT32), 1, -1, 300);
     CHECK_INTS(mx_astype(VEC(0, NAN_, 0.1f), MLX_BOOL), 0, 1, 1);
-    CHECK(mx_where(mx_greater(VEC(1, -1), mx_int(0, MLX_INT32)), VEC(5, 6), mx_float(0, MLX_FLOAT32)), 0, 5, 0);
+    CHECK(mx_where(mx_greater(VEC(1, -1), mx_int(0, MLX_INT32)), VEC(5, 6), mx_float(0, MLX_FLOAT32)), 0, 5,
+          0);
     assert_int_equal(mx_dtype_of(mx_sqrt(mx_int(4, MLX_INT16))), MLX_FLOAT32);
     assert_int_equal(mx_dtype_of(mx_less(VEC(1), VEC(2))), MLX_BOOL);
     CHECK_FAILS(mx_add(VEC(1, 2), VEC(1, 2, 3)), "[Add] shapes (2,) and (3,) cannot be broadcast");
@@ -76,19 +78,22 @@ static void shapes(void **state)
     mlx_array x = mx_reshape(mx_arange(0, 24, 1, MLX_FLOAT32), SHAPE(2, 3, 4));
     CHECK(mx_slice(x, (int[]){1, 0, 3}, (int[]){2, 3, -100}, (int[]){1, 2, -2}), 0, 15, 13, 23, 21);
     CHECK(mx_slice_axis(mx_slice_axis(x, 0, -1, 2), 2, 1, 2), 0, 13, 17, 21);
-    CHECK(mx_reshape(mx_transpose(mx_slice_axis(x, 0, 0, 1), SHAPE(2, 0, 1)), SHAPE(-1)), 0, 0, 4, 8, 1, 5, 9, 2, 6, 10,
-          3, 7, 11);
+    CHECK(mx_reshape(mx_transpose(mx_slice_axis(x, 0, 0, 1), SHAPE(2, 0, 1)), SHAPE(-1)), 0, 0, 4, 8, 1, 5, 9,
+          2, 6, 10, 3, 7, 11);
     CHECK(mx_concatenate((mlx_array[]){VEC(1, 2), VEC(3)}, 2, 0), 0, 1, 2, 3);
-    CHECK(mx_slice_update(mx_zeros(SHAPE(5), MLX_FLOAT32), VEC(1, 2), (int[]){1}, (int[]){4}, (int[]){2}), 0, 0, 1, 0, 2,
-          0);
+    CHECK(mx_slice_update(mx_zeros(SHAPE(5), MLX_FLOAT32), VEC(1, 2), (int[]){1}, (int[]){4}, (int[]){2}), 0,
+          0, 1, 0, 2, 0);
     CHECK(mx_arange(0, 1, 0.3, MLX_FLOAT32), 0, 0, 0.3f, 0.6f, 0.9000000357627869f);
     CHECK_INTS(mx_arange(5, 0, -2, MLX_INT32), 5, 3, 1);
     assert_int_equal(mx_ndim(mx_squeeze(mx_expand_dims(x, -1), 3)), 3);
     CHECK_INTS(mx_arange(3, 7, INFINITY, MLX_INT32), 3);
-    CHECK_INTS(mx_add(mx_size(mx_arange(3, 7, -INFINITY, MLX_INT32)) ? x : mx_int(1, MLX_INT32), mx_int(1, MLX_INT32)), 2);
+    CHECK_INTS(mx_add(mx_size(mx_arange(3, 7, -INFINITY, MLX_INT32)) ? x : mx_int(1, MLX_INT32),
+                      mx_int(1, MLX_INT32)),
+               2);
     CHECK_FAILS(mx_arange(0, 1e12, 1, MLX_FLOAT32), "too many");
     CHECK_FAILS(mx_arange(1e30, 1.1e30, 1e29, MLX_INT64), "do not fit int64");
-    CHECK(mx_slice_update(mx_zeros(SHAPE(2), MLX_FLOAT32), mx_zeros(SHAPE(0), MLX_FLOAT32), (int[]){2}, (int[]){9}, NULL),
+    CHECK(mx_slice_update(mx_zeros(SHAPE(2), MLX_FLOAT32), mx_zeros(SHAPE(0), MLX_FLOAT32), (int[]){2},
+                          (int[]){9}, NULL),
           0, 0, 0);
     CHECK_FAILS(mx_reshape(x, SHAPE(5, -1)), "(2, 3, 4) cannot become (5, -1)");
     mlx_array none = mx_zeros(SHAPE(0), MLX_FLOAT32);
@@ -99,7 +104,8 @@ static void shapes(void **state)
     mlx_array huge = mx_broadcast_to(mx_float(1, MLX_FLOAT32), SHAPE(1 << 20, 1 << 12));
     CHECK_FAILS(mx_reshape(huge, SHAPE(-1)), "cannot become (-1,)");
     CHECK_INTS(mx_slice(mx_broadcast_to(mx_int(7, MLX_INT32), SHAPE(INT32_MAX, 4)), (int[]){INT32_MAX - 2, 0},
-                        (int[]){INT32_MAX, 4}, (int[]){1, 3}), 7, 7, 7, 7);
+                        (int[]){INT32_MAX, 4}, (int[]){1, 3}),
+               7, 7, 7, 7);
     CHECK_FAILS(mx_transpose(x, SHAPE(0, 0, 1)), "twice");
     CHECK_FAILS(mx_squeeze(x, 1), "not of size 1");
     CHECK_FAILS(mx_broadcast_to(x, SHAPE(3, 4)), "does not broadcast");
@@ -116,7 +122,9 @@ static void indexing(void **state)
     CHECK(mx_take_along_axis(x, mx_from((int[]){2, 0}, SHAPE(2, 1), MLX_INT32), 1), 0, 2, 3);
     CHECK_FAILS(mx_take(x, mx_int(2, MLX_INT32), 0), "out of bounds");
     CHECK_FAILS(mx_take(x, mx_int(-1, MLX_UINT64), 0), "out of bounds");
-    CHECK_INTS(mx_take(mx_broadcast_to(mx_int(7, MLX_INT32), SHAPE(INT32_MAX)), mx_int(INT32_MAX - 1, MLX_UINT64), 0), 7);
+    CHECK_INTS(mx_take(mx_broadcast_to(mx_int(7, MLX_INT32), SHAPE(INT32_MAX)),
+                       mx_int(INT32_MAX - 1, MLX_UINT64), 0),
+               7);
     CHECK_FAILS(mx_take(x, VEC(1), 0), "must be integers");
     mx_release(0);
 }
@@ -147,7 +155,8 @@ static void reductions(void **state)
     CHECK(mx_sort(VEC(3, NAN_, 1), 0), 0, 1, 3, NAN_);
     CHECK_INTS(mx_argsort(VEC(3, NAN_, 1), 0), 2, 0, 1);
     CHECK_INTS(mx_sort(mx_from((int[]){3, -1, 2, -5}, SHAPE(4), MLX_INT32), 0), -5, -1, 2, 3);
-    CHECK_FAILS(mx_max(mx_zeros(SHAPE(0), MLX_FLOAT32), NULL, 0, false), "[max] cannot max reduce over axis 0 with size 0");
+    CHECK_FAILS(mx_max(mx_zeros(SHAPE(0), MLX_FLOAT32), NULL, 0, false),
+                "[max] cannot max reduce over axis 0 with size 0");
     CHECK_FAILS(mx_sum(x, SHAPE(2), false), "[sum] axis 2 is out of range");
     mx_release(0);
 }
@@ -162,7 +171,8 @@ static void products(void **state)
     CHECK(mx_matmul(a, mx_transpose(a, SHAPE(1, 0))), 0, 5, 14, 14, 50);
     CHECK(mx_matmul(mx_zeros(SHAPE(2, 0), MLX_FLOAT32), mx_zeros(SHAPE(0, 2), MLX_FLOAT32)), 0, 0, 0, 0, 0);
     assert_int_equal(mx_dtype_of(mx_matmul(a, mx_astype(v, MLX_BFLOAT16))), MLX_FLOAT32);
-    assert_int_equal(mx_dtype_of(mx_matmul(mx_astype(a, MLX_BFLOAT16), mx_astype(v, MLX_BFLOAT16))), MLX_BFLOAT16);
+    assert_int_equal(mx_dtype_of(mx_matmul(mx_astype(a, MLX_BFLOAT16), mx_astype(v, MLX_BFLOAT16))),
+                     MLX_BFLOAT16);
     CHECK(mx_matmul(mx_astype(a, MLX_FLOAT64), v), 0, 8, 26);
     CHECK_FAILS(mx_matmul(a, a), "[matmul] shapes (2, 3) and (2, 3) do not fit");
     CHECK_FAILS(mx_matmul(a, mx_int(1, MLX_INT32)), "at least one dimension");
@@ -182,7 +192,8 @@ static void quantized(void **state)
         float expected[18], step = 2.0f / (float)((1 << bits[i / 3]) - 1);
         CHECK(mx_max(mx_abs(mx_subtract(dense, w)), NULL, 0, false), step, 0);
         assert_int_equal(mx_read_f32(mx_matmul(x, mx_transpose(dense, SHAPE(1, 0))), expected), 0);
-        check(mx_quantized_matmul(x, q[0], q[1], q[2], true, groups[i % 3], bits[i / 3], MX_EXACT), 18, expected, 1e-4f);
+        check(mx_quantized_matmul(x, q[0], q[1], q[2], true, groups[i % 3], bits[i / 3], MX_EXACT), 18,
+              expected, 1e-4f);
     }
     CHECK_FAILS((mx_quantize(w, 48, 4, q), q[0]), "group_size 48");
     CHECK_FAILS((mx_quantize(w, 64, 7, q), q[0]), "bits 7");
@@ -203,8 +214,10 @@ static void quantized(void **state)
     mlx_array none = mx_zeros(SHAPE(2, 0), MLX_UINT32), few = mx_zeros(SHAPE(2, 0), MLX_FLOAT32);
     CHECK(mx_quantized_matmul(few, none, few, few, true, 64, 4, MX_EXACT), 0, 0, 0, 0, 0);
     none = mx_zeros(SHAPE(0, 8), MLX_UINT32), few = mx_zeros(SHAPE(0, 1), MLX_FLOAT32);
-    CHECK(mx_sum(mx_quantized_matmul(mx_zeros(SHAPE(2, 0), MLX_FLOAT32), none, few, few, false, 64, 4, MX_EXACT),
-                 SHAPE(1), false), 0, 0, 0);
+    CHECK(mx_sum(
+              mx_quantized_matmul(mx_zeros(SHAPE(2, 0), MLX_FLOAT32), none, few, few, false, 64, 4, MX_EXACT),
+              SHAPE(1), false),
+          0, 0, 0);
     /* rows longer than an int counts */
     mlx_array wide = mx_broadcast_to(mx_int(0, MLX_UINT32), SHAPE(1, 1 << 30));
     mlx_array scales = mx_broadcast_to(mx_float(0, MLX_FLOAT32), SHAPE(1, 1 << 27));
@@ -227,7 +240,8 @@ static void fast(void **state)
     mlx_array v = mx_from((float[]){1, 2, 3, 4}, SHAPE(1, 1, 2, 2), MLX_FLOAT32);
     CHECK(mx_scaled_dot_product_attention(q, k, v, 1, MX_MASK_NONE, MX_NULL), 1e-6f, 1.5378828f, 2.5378828f);
     mlx_array half = mx_astype(q, MLX_FLOAT16), brain = mx_astype(VEC(1, 2), MLX_BFLOAT16);
-    assert_int_equal(mx_dtype_of(mx_scaled_dot_product_attention(half, k, v, 1, MX_MASK_NONE, MX_NULL)), MLX_FLOAT32);
+    assert_int_equal(mx_dtype_of(mx_scaled_dot_product_attention(half, k, v, 1, MX_MASK_NONE, MX_NULL)),
+                     MLX_FLOAT32);
     assert_int_equal(mx_dtype_of(mx_rms_norm(half, VEC(1, 2), 0)), MLX_FLOAT32);
     assert_int_equal(mx_dtype_of(mx_rms_norm(half, MX_NULL, 0)), MLX_FLOAT16);
     assert_int_equal(mx_dtype_of(mx_layer_norm(half, MX_NULL, brain, 0)), MLX_FLOAT32);
@@ -250,12 +264,12 @@ static void random_numbers_are_mlx(void **state)
     CHECK_INTS(mx_random_split(key, 2), 4146024105, 967050713, 2718843009, 1272950319);
     CHECK_INTS(mx_random_bits(SHAPE(5), 4, key), 2467461003, 428148500, 1688610540, 3840466878, 2562233961);
     CHECK_INTS(mx_random_bits(SHAPE(7), 1, key), 143, 35, 95, 55, 29, 21, 219);
-    CHECK(mx_random_uniform(0, 1, SHAPE(5), MLX_FLOAT32, key), 0, 0x1.2624f0p-1f, 0x1.985072p-4f, 0x1.92989cp-2f,
-          0x1.c9d1c0p-1f, 0x1.31712cp-1f);
-    CHECK(mx_random_uniform(0, 1, SHAPE(4), MLX_FLOAT16, key), 0, 0.96533203125f, 0.2252197265625f, 0.6328125f,
-          0.29638671875f);
-    CHECK(mx_random_normal(SHAPE(5), MLX_FLOAT32, 0, 1, key), 2e-7f, 0x1.80b470p-3f, -0x1.48891cp+0f, -0x1.159906p-2f,
-          0x1.3fc264p+0f, 0x1.f4acb2p-3f);
+    CHECK(mx_random_uniform(0, 1, SHAPE(5), MLX_FLOAT32, key), 0, 0x1.2624f0p-1f, 0x1.985072p-4f,
+          0x1.92989cp-2f, 0x1.c9d1c0p-1f, 0x1.31712cp-1f);
+    CHECK(mx_random_uniform(0, 1, SHAPE(4), MLX_FLOAT16, key), 0, 0.96533203125f, 0.2252197265625f,
+          0.6328125f, 0.29638671875f);
+    CHECK(mx_random_normal(SHAPE(5), MLX_FLOAT32, 0, 1, key), 2e-7f, 0x1.80b470p-3f, -0x1.48891cp+0f,
+          -0x1.159906p-2f, 0x1.3fc264p+0f, 0x1.f4acb2p-3f);
     CHECK_FAILS(mx_random_bits(SHAPE(3), 3, key), "width");
     CHECK_FAILS(mx_random_split(VEC(1, 2), 2), "a key is");
     mx_release(0);
@@ -270,8 +284,9 @@ static void cleanup(void)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(elementwise), cmocka_unit_test(shapes),    cmocka_unit_test(indexing),
-        cmocka_unit_test(reductions),  cmocka_unit_test(products),  cmocka_unit_test(quantized),
+        cmocka_unit_test(elementwise), cmocka_unit_test(shapes),
+        cmocka_unit_test(indexing),    cmocka_unit_test(reductions),
+        cmocka_unit_test(products),    cmocka_unit_test(quantized),
         cmocka_unit_test(fast),        cmocka_unit_test(random_numbers_are_mlx),
     };
     return RUN_TESTS("ops", tests, cleanup);

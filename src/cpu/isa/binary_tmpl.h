@@ -2,7 +2,7 @@
  * The includer says which rows each class has: LOOP or nothing for floats_SAME_REAL ...
  * One operand may be a single number (stride 0), which is read once; other strides take the slow loop. */
 #define BINARY(name, Prim, kind, domain, vjp, ...) CAT(CAT(CLASS, kind), domain)(name, __VA_ARGS__)
-#define TRUTH(v)                              ((uint8_t)(v))
+#define TRUTH(v)                                   ((uint8_t)(v))
 
 #define LOOP(name, R, WRITE, expr)                                                                           \
     static void CAT(name, X)(const void *pa, ptrdiff_t sa, const void *pb, ptrdiff_t sb, void *py, size_t n) \
