@@ -16,7 +16,7 @@ FNR == 1 {
     folder = path
     sub(/\/.*/, "", folder)
     where = FILENAME ":" FNR ": "
-    if (path !~ /\// || folder == "mlx") { # include/: the public headers
+    if (path !~ /\// || folder == "mlx" || folder == "mx") { # include/: the public headers
         if ((getline line < ("include/" path)) < 0)
             print where "\"" path "\" is written neither from src/ nor from include/"
         else if (own == "base")

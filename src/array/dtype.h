@@ -2,7 +2,7 @@
 #ifndef MICA_ARRAY_DTYPE_H
 #define MICA_ARRAY_DTYPE_H
 
-#include "mx.h"
+#include "mx/array.h"
 
 typedef enum dtype_kind {
     DTYPE_BOOLEAN,

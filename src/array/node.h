@@ -15,7 +15,7 @@
 #ifndef MICA_ARRAY_NODE_H
 #define MICA_ARRAY_NODE_H
 
-#include "mx.h"
+#include "mx/array.h"
 
 #include <stdatomic.h>
 

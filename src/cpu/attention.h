@@ -2,7 +2,7 @@
 #ifndef MICA_CPU_ATTENTION_H
 #define MICA_CPU_ATTENTION_H
 
-#include "mx.h"
+#include "mx/array.h"
 
 /* A (B, H, T, D) operand: strides in elements, last axis contiguous. */
 typedef struct attention_operand {

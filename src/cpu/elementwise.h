@@ -2,7 +2,7 @@
 #ifndef MICA_CPU_ELEMENTWISE_H
 #define MICA_CPU_ELEMENTWISE_H
 
-#include "mx.h"
+#include "mx/array.h"
 
 enum cpu_unary {
 #define UNARY(name, ...) CPU_##name,

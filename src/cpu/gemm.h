@@ -2,7 +2,7 @@
 #ifndef MICA_CPU_GEMM_H
 #define MICA_CPU_GEMM_H
 
-#include "mx.h"
+#include "mx/array.h"
 
 /* A matrix somewhere: element (i, j) is at data[i * rs + j * cs] (in elements; one of rs and cs is usually
  * 1). */

@@ -2,7 +2,7 @@
 #ifndef MICA_CPU_NORM_H
 #define MICA_CPU_NORM_H
 
-#include "mx.h"
+#include "mx/array.h"
 
 /* One row of n contiguous elements at a time; sums in float32. dtypes float32, float16, bfloat16
  * (F32/F16/BF16 in this order in the tables below, see norm_slot). weight and bias may be NULL. */

@@ -2,7 +2,7 @@
 #ifndef MICA_CPU_QMM_H
 #define MICA_CPU_QMM_H
 
-#include "mx.h"
+#include "mx/array.h"
 
 /* W (n, k), quantized along k. Row r of `w` begins at w + r * k * bits / 32; scales and biases are (n,
  * k/group). None of the three needs any alignment, and nothing past their ends is read. */

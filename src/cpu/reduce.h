@@ -2,7 +2,7 @@
 #ifndef MICA_CPU_REDUCE_H
 #define MICA_CPU_REDUCE_H
 
-#include "mx.h"
+#include "mx/array.h"
 
 enum cpu_reduce { CPU_SUM, CPU_PROD, CPU_MAX, CPU_MIN, CPU_ALL, CPU_ANY, CPU_REDUCE_COUNT };
 

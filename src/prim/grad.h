@@ -20,7 +20,7 @@ typedef struct grad_args {
 
 /* Each sets grads[i], null at first, of the wanted inputs; what stays null is zero. All results are
  * temporaries. */
-#define PRIM(name, arity, rule, vjp, flags) void grad_##vjp(const grad_args *a, mlx_array *grads);
+#define PRIM(name, arity, rule, vjp, ...) void grad_##vjp(const grad_args *a, mlx_array *grads);
 #include "prim/prim.def"
 #undef PRIM
 /* Records "[vjp] Name has no derivative yet". */

@@ -12,7 +12,7 @@
 #undef PRIM
 
 const prim_info prim_table[PRIM_COUNT] = {
-#define PRIM(name, arity, rule, vjp, flags) \
+#define PRIM(name, arity, rule, vjp, vmap, flags) \
     [PRIM_##name] = {#name, arity, PRIM_##flags, shape_##rule, grad_##vjp},
 #include "prim/prim.def"
 #undef PRIM

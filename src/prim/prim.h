@@ -7,6 +7,7 @@
 #define MICA_PRIM_PRIM_H
 
 #include "array/node.h"
+#include "mx.h"
 
 enum prim {
     PRIM_None,

@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "array/node.h"
+#include "mx.h"
 
 #include <math.h>
 #include <pthread.h>
