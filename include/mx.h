@@ -24,6 +24,7 @@
 #include "mx/fast.h"
 #include "mx/index.h"
 #include "mx/layout.h"
+#include "mx/linalg.h"
 #include "mx/matmul.h"
 #include "mx/random.h"
 #include "mx/reduce.h"

@@ -56,7 +56,8 @@ install_missing() {
     missing=
 }
 
-# What building and testing need. libedit is optional for a build by hand; here it is always wanted.
+# What building and testing need. libedit is optional for a build by hand and OpenBLAS is looked for at run time; here
+# both are always wanted.
 need_build() {
     want gcc gcc
     [ -e /usr/include/stdio.h ] || { have apt-get && missing="$missing libc6-dev"; } || true
@@ -64,12 +65,13 @@ need_build() {
     want ninja ninja-build
     want pkg-config pkg-config
     # one call when all is well, which is nearly always
-    { have pkg-config && pkg-config --exists jansson libpcre2-8 libutf8proc libedit cmocka; } || {
+    { have pkg-config && pkg-config --exists jansson libpcre2-8 libutf8proc libedit cmocka openblas; } || {
         want_library jansson libjansson-dev
         want_library libpcre2-8 libpcre2-dev
         want_library libutf8proc libutf8proc-dev
         want_library libedit libedit-dev
         want_library cmocka libcmocka-dev
+        want_library openblas libopenblas-dev
     }
     install_missing
 }

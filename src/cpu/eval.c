@@ -44,6 +44,13 @@ static const eval_fn table[PRIM_COUNT] = {
     [PRIM_ScaledDotProductAttention] = cpu_eval_attention,
     [PRIM_SwiGLU] = cpu_eval_swiglu,
     [PRIM_RandomBits] = cpu_eval_random_bits,
+    [PRIM_QRF] = cpu_eval_qrf,
+    [PRIM_SVD] = cpu_eval_svd,
+    [PRIM_Inverse] = cpu_eval_inverse,
+    [PRIM_Cholesky] = cpu_eval_cholesky,
+    [PRIM_Eig] = cpu_eval_eig,
+    [PRIM_Eigh] = cpu_eval_eigh,
+    [PRIM_LUF] = cpu_eval_luf,
 };
 
 bool cpu_eval_has(int prim) { return table[prim] != NULL; }

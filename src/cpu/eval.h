@@ -34,6 +34,13 @@ int cpu_eval_rope(node *n);
 int cpu_eval_attention(node *n);
 int cpu_eval_swiglu(node *n);
 int cpu_eval_random_bits(node *n);
+int cpu_eval_qrf(node *n);
+int cpu_eval_svd(node *n);
+int cpu_eval_inverse(node *n);
+int cpu_eval_cholesky(node *n);
+int cpu_eval_eig(node *n);
+int cpu_eval_eigh(node *n);
+int cpu_eval_luf(node *n);
 
 /* Does this back end compute the primitive? Views need no function. */
 bool cpu_eval_has(int prim);

@@ -116,6 +116,18 @@ typedef struct prim_random_bits {
     int32_t width, ndim;
     int32_t shape[]; /* of the result, without the keys' axes */
 } prim_random_bits;
+typedef struct prim_vectors {
+    int32_t vectors; /* wanted besides the values? */
+} prim_vectors; /* SVD, Eig */
+typedef struct prim_eigh {
+    int32_t vectors, upper; /* upper: the triangle that is read */
+} prim_eigh;
+typedef struct prim_inverse {
+    int32_t tri, upper; /* of a triangular matrix */
+} prim_inverse;
+typedef struct prim_upper {
+    int32_t upper;
+} prim_upper; /* Cholesky */
 
 /* --- shapes, used by ops too --- */
 

@@ -175,6 +175,36 @@ static mlx_array random_bits(const mlx_array *x)
 {
     return mx_add(x[0], mx_astype(mx_random_bits(SHAPE(5), 1, mx_random_key(3)), mx_dtype_of(x[0])));
 }
+static mlx_array qr(const mlx_array *x)
+{
+    mlx_array f[2];
+    return mx_linalg_qr(x[0], f) ? MX_NULL
+                                 : mx_concatenate((mlx_array[]){f[0], mx_swapaxes(f[1], 1, 2)}, 2, 1);
+}
+static mlx_array svd(const mlx_array *x)
+{
+    mlx_array f[3];
+    return mx_linalg_svd(x[0], true, f) ? MX_NULL : mx_multiply(f[0], mx_expand_dims(f[1], 1));
+}
+static mlx_array inv(const mlx_array *x) { return mx_linalg_inv(x[0]); }
+static mlx_array tri_inv(const mlx_array *x) { return mx_linalg_tri_inv(x[0], true); }
+static mlx_array cholesky(const mlx_array *x)
+{
+    mlx_array rows = mx_arange(0, 5, 1, MLX_INT32);
+    mlx_array diagonal = mx_equal(rows, mx_reshape(rows, SHAPE(5, 1)));
+    return mx_linalg_cholesky(mx_where(diagonal, mx_float(20, mx_dtype_of(x[0])), x[0]), false);
+}
+static mlx_array eigvals(const mlx_array *x) { return mx_linalg_eigvals(x[0]); }
+static mlx_array eigh(const mlx_array *x)
+{
+    mlx_array f[2];
+    return mx_linalg_eigh(x[0], "L", f) ? MX_NULL : mx_multiply(f[1], mx_expand_dims(f[0], 1));
+}
+static mlx_array lu(const mlx_array *x)
+{
+    mlx_array f[3];
+    return mx_linalg_lu(x[0], f) ? MX_NULL : mx_matmul(f[1], f[2]);
+}
 
 #define CUBE F(3, {3, 4, 5})
 /* clang-format off */
@@ -279,6 +309,14 @@ static const law laws[] = {
      {F(4, {1, 4, 5, 8}), F(4, {1, 2, 6, 8}), F(4, {1, 2, 6, 8})}},
     {"swiglu", swiglu, 2, SINGLE, {CUBE, CUBE}},
     {"random_bits", random_bits, 1, SKIP_EMPTY, {CUBE}},
+    {"qr", qr, 1, SKIP_HALVES, {CUBE}},
+    {"svd", svd, 1, SKIP_HALVES, {CUBE}},
+    {"inv", inv, 1, SKIP_HALVES, {F(3, {3, 5, 5})}},
+    {"tri_inv", tri_inv, 1, SKIP_HALVES, {P(3, {3, 5, 5})}},
+    {"cholesky", cholesky, 1, SKIP_HALVES, {F(3, {3, 5, 5})}},
+    {"eigvals", eigvals, 1, SKIP_HALVES, {P(3, {3, 5, 5})}},
+    {"eigh", eigh, 1, SKIP_HALVES, {F(3, {3, 5, 5})}},
+    {"lu", lu, 1, SKIP_HALVES, {CUBE}},
 };
 enum { LAWS = sizeof laws / sizeof *laws };
 
