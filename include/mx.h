@@ -11,8 +11,8 @@
  * Errors. The first failure is recorded for the thread and the function returns the null array (ctx NULL); a
  * function that is given a null array returns one in silence. The driver asks once, with mx_failed.
  *
- * Threads. Graphs may be built on several threads, each from its own arrays; an array that is not evaluated
- * belongs to the thread that made it.
+ * Threads. Graphs may be built on several threads, each from its own arrays; an array that is neither
+ * evaluated nor handed to a stream (mx_async_eval) belongs to the thread that made it.
  *
  * Names, semantics and promotion rules are MLX's (mlx.core). */
 #ifndef MX_H
@@ -28,6 +28,7 @@
 #include "mx/matmul.h"
 #include "mx/random.h"
 #include "mx/reduce.h"
+#include "mx/stream.h"
 #include "mx/transforms.h"
 
 #endif

@@ -85,7 +85,8 @@ MX_API mlx_dtype mx_promote(mlx_dtype a, mlx_dtype b);
 /* Computes x and everything it needs; 0, or -1 with the error pending. */
 MX_API int mx_eval(mlx_array x);
 MX_API int mx_eval_all(const mlx_array *x, size_t n);
-/* First element's address after evaluation; elements lie at mx_strides (in elements). NULL before. */
+/* First element's address after evaluation; elements lie at mx_strides (in elements). NULL before. Waits for
+ * what is being computed asynchronously; NULL with an error when that failed. */
 MX_API const void *mx_data(mlx_array x);
 MX_API const int64_t *mx_strides(mlx_array x);
 /* Evaluates and copies all elements, row-major, converted to float32 / int64 / as they are. 0 or -1. */

@@ -1,5 +1,5 @@
 /* What an array tells about itself. */
-#include "array/node.h"
+#include "array/stream.h"
 
 #include "base/error.h"
 
@@ -24,9 +24,16 @@ size_t mx_size(mlx_array x) { return mx_is_null(x) ? 0 : node_of(x)->size; }
 
 mlx_dtype mx_dtype_of(mlx_array x) { return mx_is_null(x) ? MLX_BOOL : (mlx_dtype)node_of(x)->dtype; }
 
-const void *mx_data(mlx_array x)
+/* Has x nothing to wait for, or is it there now? */
+static bool settled(mlx_array x)
 {
-    return mx_is_null(x) || node_of(x)->status != NODE_READY ? NULL : node_of(x)->data;
+    int status = node_status(node_of(x));
+    return status == NODE_LAZY || status == NODE_READY || stream_wait(node_of(x)) == 0;
 }
 
-const int64_t *mx_strides(mlx_array x) { return mx_is_null(x) ? NULL : node_of(x)->strides; }
+const void *mx_data(mlx_array x)
+{
+    return mx_is_null(x) || !settled(x) || node_status(node_of(x)) != NODE_READY ? NULL : node_of(x)->data;
+}
+
+const int64_t *mx_strides(mlx_array x) { return mx_is_null(x) || !settled(x) ? NULL : node_of(x)->strides; }

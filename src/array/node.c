@@ -6,6 +6,7 @@
  * the next that runs dry. */
 #include "array/node.h"
 
+#include "array/stream.h"
 #include "array/temps.h"
 #include "base/error.h"
 #include "base/mem.h"
@@ -148,7 +149,7 @@ node *node_new(int prim, mlx_dtype dtype, const int *shape, int ndim, node *cons
                 .dtype = (uint8_t)dtype,
                 .ndim = (uint8_t)ndim,
                 .size_class = size_class,
-                .flags = NODE_ROW_CONTIGUOUS,
+                .stream = stream_current,
                 .n_inputs = (uint32_t)n_inputs,
                 .n_outputs = 1,
                 .params_size = (uint16_t)params_size};
@@ -160,10 +161,12 @@ node *node_new(int prim, mlx_dtype dtype, const int *shape, int ndim, node *cons
         block_give(n, size_class);
         return NULL;
     }
+    unsigned flags = 0;
     for (size_t i = 0; i < n_inputs; i++) {
         n->inputs[i] = node_retain(inputs[i]);
-        n->flags |= inputs[i]->flags & NODE_TRACED;
+        flags |= node_flags(inputs[i]);
     }
+    node_set_flags(n, NODE_ROW_CONTIGUOUS | (flags & NODE_TRACED));
     if (params_size)
         memcpy(n->params, params, params_size);
     atomic_fetch_add_explicit(&live, 1, memory_order_relaxed);
@@ -285,8 +288,8 @@ void node_update_flags(node *n)
             dense = false;
         expected *= n->shape[i];
     }
-    n->flags =
-        (uint8_t)((n->flags & ~NODE_ROW_CONTIGUOUS) | (dense || n->size == 0 ? NODE_ROW_CONTIGUOUS : 0));
+    unsigned others = node_flags(n) & ~(unsigned)NODE_ROW_CONTIGUOUS;
+    node_set_flags(n, others | (dense || n->size == 0 ? NODE_ROW_CONTIGUOUS : 0));
 }
 
 size_t node_live(void) { return (size_t)atomic_load(&live); }

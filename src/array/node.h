@@ -11,7 +11,7 @@
  * the user holds are Item nodes, each a view of one of them.
  *
  * Reference counts are atomic, so that an evaluated array may be handed to another thread; everything else of
- * an unevaluated node belongs to the thread that made it. */
+ * an unevaluated node belongs to the thread that made it, or to the stream that it was scheduled on. */
 #ifndef MICA_ARRAY_NODE_H
 #define MICA_ARRAY_NODE_H
 
@@ -39,7 +39,9 @@ void buffer_release(buffer *b);
 /* Returns cached blocks to the system. */
 void buffer_trim_cache(void);
 
-enum node_status { NODE_LAZY, NODE_READY };
+/* A node that is scheduled (mx/stream.h) belongs to its stream until it is ready, or has failed: then buf
+ * holds the text of the error. The others may read what it was born with, and retain and release it. */
+enum node_status { NODE_LAZY, NODE_READY, NODE_SCHEDULED, NODE_FAILED };
 enum node_flags {
     NODE_ROW_CONTIGUOUS = 1, /* strides are the row-major ones: elements lie densely in order */
     NODE_TRACED = 2,         /* may depend on what a transform differentiates by: made from a traced node */
@@ -50,9 +52,9 @@ struct node {
     _Atomic int refs;
     uint16_t prim; /* row of prim.def; 0 = none, a constant */
     uint8_t dtype, ndim;
-    uint8_t status, flags;
+    _Atomic uint8_t status, flags;
     uint8_t size_class;
-    uint8_t stream;
+    uint8_t stream; /* see array/stream.h */
     uint32_t n_inputs;
     uint16_t n_outputs;   /* 1, or more for a primitive with several results */
     uint16_t params_size; /* bytes at params */
@@ -67,6 +69,23 @@ struct node {
     void *params; /* the primitive's parameters, compared bytewise: no padding left unset */
 };
 
+static inline unsigned node_flags(const node *n)
+{
+    return atomic_load_explicit(&n->flags, memory_order_relaxed);
+}
+static inline void node_set_flags(node *n, unsigned flags)
+{
+    atomic_store_explicit(&n->flags, (uint8_t)flags, memory_order_relaxed);
+}
+/* A node that is ready shows everything that was written before it was. */
+static inline int node_status(const node *n)
+{
+    return atomic_load_explicit(&n->status, memory_order_acquire);
+}
+static inline void node_set_status(node *n, enum node_status status)
+{
+    atomic_store_explicit(&n->status, (uint8_t)status, memory_order_release);
+}
 static inline node *node_of(mlx_array x) { return x.ctx; }
 static inline mlx_array node_array(node *n) { return (mlx_array){n}; }
 static inline size_t node_itemsize(const node *n) { return mx_dtype_size((mlx_dtype)n->dtype); }

@@ -3,6 +3,7 @@
 #include "cpu/eval.h"
 
 #include "array/backend.h"
+#include "array/stream.h"
 #include "base/error.h"
 #include "cpu/pool.h"
 
@@ -77,6 +78,7 @@ const char *mx_cpu_isa(void) { return cpu_isa_name(cpu_kernels_get()->isa); }
 
 void mx_shutdown(void)
 {
+    stream_shutdown();
     cpu_eval_shutdown();
     pool_stop();
     node_shutdown();
