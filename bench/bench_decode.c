@@ -44,9 +44,9 @@ static quantized random_matrix(int out, int in)
     float scale = 0.2f / sqrtf((float)in);
     mlx_array scales = mx_full(SHAPE(out, in / 64), mx_float(scale, MLX_BFLOAT16), MLX_BFLOAT16);
     mlx_array biases = mx_full(SHAPE(out, in / 64), mx_float(-7.5 * scale, MLX_BFLOAT16), MLX_BFLOAT16);
-    mlx_array_set(&m.w, mx_from(words, SHAPE(out, in / 8), MLX_UINT32));
-    mlx_array_set(&m.scales, scales);
-    mlx_array_set(&m.biases, biases);
+    mx_set(&m.w, mx_from(words, SHAPE(out, in / 8), MLX_UINT32));
+    mx_set(&m.scales, scales);
+    mx_set(&m.biases, biases);
     mx_release(mark);
     mx_eval(m.scales);
     mx_eval(m.biases);
@@ -68,7 +68,7 @@ static mlx_array heads(mlx_array x, int n, int dim) /* (1, 1, n*D) -> (1, n, 1, 
 static mlx_array append(const decoder *d, mlx_array *slot, mlx_array row)
 {
     int start[4] = {0, 0, d->position, 0}, stop[4] = {1, d->kv_heads, d->position + 1, d->dim};
-    mlx_array_set(slot, mx_slice_update(*slot, row, start, stop, NULL));
+    mx_set(slot, mx_slice_update(*slot, row, start, stop, NULL));
     return mx_slice_axis(*slot, 2, 0, d->position + 1);
 }
 
@@ -91,8 +91,8 @@ static mlx_array block(const decoder *d, layer *l, mlx_array h)
 
 static void make(decoder *d)
 {
-    mlx_array_set(&d->norm, mx_ones(SHAPE(d->hidden), MLX_FLOAT32));
-    mlx_array_set(&d->head_norm, mx_ones(SHAPE(d->dim), MLX_FLOAT32));
+    mx_set(&d->norm, mx_ones(SHAPE(d->hidden), MLX_FLOAT32));
+    mx_set(&d->head_norm, mx_ones(SHAPE(d->dim), MLX_FLOAT32));
     d->head = random_matrix(d->vocab, d->hidden);
     for (int i = 0; i < LAYERS; i++) {
         layer *l = &d->layers[i];
@@ -103,8 +103,8 @@ static void make(decoder *d)
         l->gate = random_matrix(d->mlp, d->hidden);
         l->up = random_matrix(d->mlp, d->hidden);
         l->down = random_matrix(d->hidden, d->mlp);
-        mlx_array_set(&l->keys, mx_zeros(SHAPE(1, d->kv_heads, CONTEXT, d->dim), MLX_BFLOAT16));
-        mlx_array_set(&l->values, mx_zeros(SHAPE(1, d->kv_heads, CONTEXT, d->dim), MLX_BFLOAT16));
+        mx_set(&l->keys, mx_zeros(SHAPE(1, d->kv_heads, CONTEXT, d->dim), MLX_BFLOAT16));
+        mx_set(&l->values, mx_zeros(SHAPE(1, d->kv_heads, CONTEXT, d->dim), MLX_BFLOAT16));
         mx_eval(l->keys);
         mx_eval(l->values);
     }
@@ -138,7 +138,7 @@ static double step(decoder *d, double *build)
     mlx_array out = MX_NULL, h = mx_ones(SHAPE(1, 1, d->hidden), MLX_FLOAT32);
     for (int i = 0; i < LAYERS; i++)
         h = block(d, &d->layers[i], h);
-    mlx_array_set(&out, mx_argmax(apply(&d->head, mx_rms_norm(h, d->norm, 1e-6f)), -1, false));
+    mx_set(&out, mx_argmax(apply(&d->head, mx_rms_norm(h, d->norm, 1e-6f)), -1, false));
     mx_release(0);
     *build = clock_seconds() - start;
     int rc = mx_eval(out);

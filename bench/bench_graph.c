@@ -25,15 +25,15 @@ int main(void)
     double build[RUNS], eval[RUNS], drop[RUNS];
     float data[4] = {1, 2, 3, 4};
     mlx_array x = MX_NULL, one = MX_NULL, slot = MX_NULL;
-    mlx_array_set(&x, mx_from(data, SHAPE(2, 2), MLX_FLOAT32));
-    mlx_array_set(&one, mx_float(1, MLX_FLOAT32));
+    mx_set(&x, mx_from(data, SHAPE(2, 2), MLX_FLOAT32));
+    mx_set(&one, mx_float(1, MLX_FLOAT32));
     for (int r = 0; r < RUNS; r++) {
         double t0 = clock_seconds();
         mlx_array y = x;
         for (int i = 0; i < NODES; i += 4)
             y = mx_add(mx_reshape(mx_transpose(mx_multiply(y, one), SHAPE(1, 0)), SHAPE(2, 2)), one);
         double t1 = clock_seconds();
-        mlx_array_set(&slot, y);
+        mx_set(&slot, y);
         mx_release(0);
         double t2 = clock_seconds();
         if (mx_eval(slot)) {

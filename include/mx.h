@@ -5,7 +5,7 @@
  *
  * Ownership. Arguments are borrowed. A result is a temporary: the calling thread's pool holds its one
  * reference, and mx_release drops all temporaries made since the matching mx_mark. What must live longer is
- * stored in a slot with mlx_array_set, which its owner clears with mlx_array_free. Release before mx_eval:
+ * stored in a slot with mx_set, which its owner clears with mlx_array_free. Release before mx_eval:
  * the graph's edges then own the intermediates, and evaluation reuses and frees their memory as it goes.
  *
  * Errors. The first failure is recorded for the thread and the function returns the null array (ctx NULL); a

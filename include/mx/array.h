@@ -2,6 +2,8 @@
 #ifndef MX_ARRAY_H
 #define MX_ARRAY_H
 
+#include "mlx/c/array.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,27 +13,6 @@
 #else
 #define MX_API __attribute__((visibility("default")))
 #endif
-
-typedef struct mlx_array_ {
-    void *ctx;
-} mlx_array;
-
-typedef enum mlx_dtype_ {
-    MLX_BOOL,
-    MLX_UINT8,
-    MLX_UINT16,
-    MLX_UINT32,
-    MLX_UINT64,
-    MLX_INT8,
-    MLX_INT16,
-    MLX_INT32,
-    MLX_INT64,
-    MLX_FLOAT16,
-    MLX_FLOAT32,
-    MLX_FLOAT64,
-    MLX_BFLOAT16,
-    MLX_COMPLEX64,
-} mlx_dtype;
 
 /* How a quantized product treats its activations. */
 typedef enum mx_precision {
@@ -58,9 +39,7 @@ MX_API void mx_release(size_t mark);
 /* mx_release, but x survives as a temporary of the outer level; returns x. */
 MX_API mlx_array mx_keep(size_t mark, mlx_array x);
 /* Makes *slot own src (a reference); releases what it held. Null src empties the slot. */
-MX_API int mlx_array_set(mlx_array *slot, mlx_array src);
-/* Releases a slot's reference. Null is fine. */
-MX_API int mlx_array_free(mlx_array x);
+MX_API void mx_set(mlx_array *slot, mlx_array src);
 /* Has an operation failed on this thread since the last call? Leaves the text for mx_error_text. */
 MX_API bool mx_failed(void);
 /* The text of the failure that mx_failed last reported, "" if none. */

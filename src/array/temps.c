@@ -50,20 +50,13 @@ mlx_array mx_keep(size_t mark, mlx_array x)
     return node_temp(node_of(x));
 }
 
-int mlx_array_set(mlx_array *slot, mlx_array src)
+void mx_set(mlx_array *slot, mlx_array src)
 {
     node *old = node_of(*slot);
     if (!mx_is_null(src))
         node_retain(node_of(src));
     *slot = src;
     node_release(old);
-    return 0;
-}
-
-int mlx_array_free(mlx_array x)
-{
-    node_release(node_of(x));
-    return 0;
 }
 
 bool mx_failed(void)

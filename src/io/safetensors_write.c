@@ -250,7 +250,7 @@ static int fetch_array(void *user, size_t i, const void **data)
 {
     array_fetch *f = user;
     size_t mark = mx_mark();
-    mlx_array_set(&f->current, mx_contiguous(f->arrays[i]));
+    mx_set(&f->current, mx_contiguous(f->arrays[i]));
     mx_release(mark);
     if (mx_is_null(f->current) || mx_eval(f->current))
         return -1;
@@ -273,7 +273,7 @@ int safetensors_save(const char *path, const char *const *names, const mlx_array
     }
     array_fetch f = {arrays, MX_NULL};
     int rc = safetensors_write(path, items, n, NULL, 0, fetch_array, &f);
-    mlx_array_set(&f.current, MX_NULL);
+    mx_set(&f.current, MX_NULL);
     mem_free(items);
     return rc;
 }

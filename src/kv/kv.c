@@ -18,8 +18,8 @@ int kv_init(kv_cache *c, int n_layers, mlx_dtype dtype)
 void kv_reset(kv_cache *c)
 {
     for (int i = 0; c->layers && i < c->n_layers; i++) {
-        mlx_array_set(&c->layers[i].keys, MX_NULL);
-        mlx_array_set(&c->layers[i].values, MX_NULL);
+        mx_set(&c->layers[i].keys, MX_NULL);
+        mx_set(&c->layers[i].values, MX_NULL);
     }
     c->offset = 0;
 }
@@ -56,7 +56,7 @@ static mlx_array append(const kv_cache *c, mlx_array *slot, mlx_array x)
     const int start[] = {0, 0, used, 0}, zero[] = {0, 0, 0, 0};
     const int stop[] = {mx_dim(x, 0), mx_dim(x, 1), need, mx_dim(x, 3)};
     whole = mx_slice_update(whole, mx_astype(x, c->dtype), start, stop, NULL);
-    mlx_array_set(slot, whole);
+    mx_set(slot, whole);
     return mx_slice(whole, zero, stop, NULL);
 }
 

@@ -125,15 +125,15 @@ static int build(converter *c, const output *t)
     mlx_array out[3] = {MX_NULL, MX_NULL, MX_NULL};
     int rc = 0;
     if (t->part == PART_CAST) {
-        mlx_array_set(&c->single, mx_contiguous(mx_astype(t->source, t->dtype)));
+        mx_set(&c->single, mx_contiguous(mx_astype(t->source, t->dtype)));
     } else if (t->part == PART_DEQUANTIZED) {
         mlx_array w = mx_dequantize(l->weight, l->scales, l->biases, l->group_size, l->bits);
-        mlx_array_set(&c->single, mx_contiguous(mx_astype(w, t->dtype)));
+        mx_set(&c->single, mx_contiguous(mx_astype(w, t->dtype)));
     } else if (c->current != l) {
         mlx_array w = c->cast ? mx_astype(l->weight, c->dtype) : l->weight;
         rc = mx_quantize(w, c->group_size, c->bits, out);
         for (int i = 0; i < 3; i++)
-            mlx_array_set(&c->parts[i], mx_contiguous(out[i]));
+            mx_set(&c->parts[i], mx_contiguous(out[i]));
         c->current = l;
     }
     mx_release(mark);
@@ -296,8 +296,8 @@ static int write_all(converter *c, const char *from, const char *to, const char 
 static void close_converter(converter *c)
 {
     for (int i = 0; i < 3; i++)
-        mlx_array_set(&c->parts[i], MX_NULL);
-    mlx_array_set(&c->single, MX_NULL);
+        mx_set(&c->parts[i], MX_NULL);
+    mx_set(&c->single, MX_NULL);
     for (size_t i = 0; i < c->count; i++)
         mem_free(c->outputs[i].name);
     mem_free(c->outputs);

@@ -81,7 +81,7 @@ static int build(lm_session *s, size_t n, bool all, mlx_array *slot)
     size_t mark = mx_mark();
     mlx_array tokens = mx_from(ids, SHAPE(1, (int)n), MLX_INT32);
     mlx_array logits = mx_is_null(tokens) ? tokens : m->arch->forward(m->self, tokens, &s->cache, !all);
-    mlx_array_set(slot, mx_astype(logits, MLX_FLOAT32));
+    mx_set(slot, mx_astype(logits, MLX_FLOAT32));
     mx_release(mark);
     return mx_is_null(*slot) || error_pending() ? -1 : 0;
 }
@@ -92,7 +92,7 @@ int session_step(lm_session *s, size_t n, bool all, float *logits)
     int rc = build(s, n, all, &slot);
     if (rc == 0 && logits)
         rc = mx_read_f32(slot, logits);
-    mlx_array_set(&slot, MX_NULL);
+    mx_set(&slot, MX_NULL);
     if (rc == 0)
         rc = kv_eval(&s->cache);
     if (rc == 0)

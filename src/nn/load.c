@@ -117,7 +117,7 @@ static int take(loader *l, const char *path, const char *part, bool packed, cons
         return -1;
     e->used = true;
     size_t mark = mx_mark();
-    mlx_array_set(slot, safetensors_array(e->file, e->tensor));
+    mx_set(slot, safetensors_array(e->file, e->tensor));
     mx_release(mark);
     return mx_is_null(*slot) ? -1 : 0;
 }

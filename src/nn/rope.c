@@ -95,7 +95,7 @@ static void set_freqs(nn_rope *r, const cfg *c, const cfg *s, const char *kind)
         r->mscale = yarn_mscale(s);
     }
     size_t mark = mx_mark();
-    mlx_array_set(&r->freqs, mx_from(p, SHAPE(n), MLX_FLOAT32));
+    mx_set(&r->freqs, mx_from(p, SHAPE(n), MLX_FLOAT32));
     mx_release(mark);
     if (mx_is_null(r->freqs))
         c->file->failed = true;
@@ -134,7 +134,7 @@ nn_rope nn_rope_from(const cfg *c, int head_dim)
     return r;
 }
 
-void nn_rope_free(nn_rope *r) { mlx_array_set(&r->freqs, MX_NULL); }
+void nn_rope_free(nn_rope *r) { mx_set(&r->freqs, MX_NULL); }
 
 mlx_array nn_rotate(const nn_rope *r, mlx_array x, int offset)
 {

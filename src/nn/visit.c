@@ -74,13 +74,13 @@ static int clear_module(nn_visitor *v, const nn_module *m)
 {
     (void)v;
     if (m->linear) {
-        mlx_array_set(&m->linear->weight, MX_NULL);
-        mlx_array_set(&m->linear->scales, MX_NULL);
-        mlx_array_set(&m->linear->biases, MX_NULL);
-        mlx_array_set(&m->linear->bias, MX_NULL);
+        mx_set(&m->linear->weight, MX_NULL);
+        mx_set(&m->linear->scales, MX_NULL);
+        mx_set(&m->linear->biases, MX_NULL);
+        mx_set(&m->linear->bias, MX_NULL);
     } else {
-        mlx_array_set(&m->norm->weight, MX_NULL);
-        mlx_array_set(&m->norm->bias, MX_NULL);
+        mx_set(&m->norm->weight, MX_NULL);
+        mx_set(&m->norm->bias, MX_NULL);
     }
     return 0;
 }

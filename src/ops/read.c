@@ -8,7 +8,7 @@ static int read_as(mlx_array x, mlx_dtype dtype, void *out)
 {
     size_t mark = mx_mark();
     mlx_array y = mx_contiguous(mx_astype(x, dtype)), slot = MX_NULL;
-    mlx_array_set(&slot, y);
+    mx_set(&slot, y);
     mx_release(mark);
     int rc = mx_eval(slot);
     if (rc == 0 && mx_size(slot))

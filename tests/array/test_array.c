@@ -14,7 +14,7 @@ static void temporaries_go_with_the_mark(void **state)
     size_t before = mx_live_nodes(), mark = mx_mark();
     mlx_array a = mx_from(ten, SHAPE(10), MLX_FLOAT32), slot = MX_NULL;
     mlx_array b = mx_add(a, a);
-    mlx_array_set(&slot, b);
+    mx_set(&slot, b);
     assert_int_equal(mx_live_nodes(), before + 2);
     mx_release(mark);
     assert_int_equal(mx_live_nodes(), before + 2); /* the slot holds b, b holds a */
@@ -41,21 +41,21 @@ static void deep_graphs_need_no_stack(void **state)
 {
     (void)state;
     mlx_array slot = MX_NULL;
-    mlx_array_set(&slot, mx_from(ten, SHAPE(10), MLX_FLOAT32));
+    mx_set(&slot, mx_from(ten, SHAPE(10), MLX_FLOAT32));
     mlx_array one = MX_NULL;
-    mlx_array_set(&one, mx_float(1, MLX_FLOAT32));
+    mx_set(&one, mx_float(1, MLX_FLOAT32));
     for (int i = 0; i < 100000; i++) {
         size_t mark = mx_mark();
-        mlx_array_set(&slot, mx_add(slot, one));
+        mx_set(&slot, mx_add(slot, one));
         mx_release(mark);
     }
     mlx_array dropped = MX_NULL;
-    mlx_array_set(&dropped, slot);
+    mx_set(&dropped, slot);
     assert_int_equal(mx_eval(slot), 0);
     assert_float_equal(((const float *)mx_data(slot))[0], 100000, 0);
     for (int i = 0; i < 100000; i++) {
         size_t mark = mx_mark();
-        mlx_array_set(&dropped, mx_multiply(dropped, dropped));
+        mx_set(&dropped, mx_multiply(dropped, dropped));
         mx_release(mark);
     }
     mlx_array_free(dropped); /* never evaluated */
@@ -83,18 +83,18 @@ static void dead_inputs_are_written_over(void **state)
     enum { N = 1 << 20 };
     mlx_array slot = MX_NULL, kept = MX_NULL;
     size_t mark = mx_mark();
-    mlx_array_set(&slot, mx_ones(SHAPE(N), MLX_FLOAT32));
+    mx_set(&slot, mx_ones(SHAPE(N), MLX_FLOAT32));
     mx_release(mark);
     assert_int_equal(mx_eval(slot), 0);
     const void *before = mx_data(slot);
     mark = mx_mark();
-    mlx_array_set(&slot, mx_add(slot, mx_float(1, MLX_FLOAT32)));
+    mx_set(&slot, mx_add(slot, mx_float(1, MLX_FLOAT32)));
     mx_release(mark);
     assert_int_equal(mx_eval(slot), 0);
     assert_ptr_equal(mx_data(slot), before);
-    mlx_array_set(&kept, slot); /* now somebody else looks at it */
+    mx_set(&kept, slot); /* now somebody else looks at it */
     mark = mx_mark();
-    mlx_array_set(&slot, mx_add(slot, mx_float(1, MLX_FLOAT32)));
+    mx_set(&slot, mx_add(slot, mx_float(1, MLX_FLOAT32)));
     mx_release(mark);
     assert_int_equal(mx_eval(slot), 0);
     assert_ptr_not_equal(mx_data(slot), before);
@@ -109,14 +109,14 @@ static void slice_updates_happen_in_place(void **state)
     (void)state;
     mlx_array slot = MX_NULL;
     size_t mark = mx_mark();
-    mlx_array_set(&slot, mx_zeros(SHAPE(4, 8), MLX_FLOAT32));
+    mx_set(&slot, mx_zeros(SHAPE(4, 8), MLX_FLOAT32));
     mx_release(mark);
     assert_int_equal(mx_eval(slot), 0);
     const void *before = mx_data(slot);
     for (int i = 0; i < 4; i++) {
         mark = mx_mark();
         mlx_array row = mx_full(SHAPE(1, 8), mx_float(i, MLX_FLOAT32), MLX_FLOAT32);
-        mlx_array_set(&slot, mx_slice_update(slot, row, (int[]){i, 0}, (int[]){i + 1, 8}, NULL));
+        mx_set(&slot, mx_slice_update(slot, row, (int[]){i, 0}, (int[]){i + 1, 8}, NULL));
         mx_release(mark);
         assert_int_equal(mx_eval(slot), 0);
         assert_ptr_equal(mx_data(slot), before);
@@ -152,7 +152,7 @@ static bool work(void)
     mlx_array w = mx_reshape(mx_arange(0, 128, 1, MLX_FLOAT32), SHAPE(2, 64));
     int rc = mx_quantize(w, 32, 4, parts);
     mlx_array q = rc ? MX_NULL : mx_dequantize(parts[0], parts[1], parts[2], 32, 4);
-    mlx_array_set(&slot, mx_add(mx_sum(y, NULL, 0, false), mx_sum(q, NULL, 0, false)));
+    mx_set(&slot, mx_add(mx_sum(y, NULL, 0, false), mx_sum(q, NULL, 0, false)));
     mx_release(mark);
     rc = mx_eval(slot);
     mlx_array_free(slot);
@@ -277,7 +277,7 @@ static void work_goes_on_after_a_shutdown(void **state)
     }
     mlx_array kept = MX_NULL;
     size_t mark = mx_mark();
-    mlx_array_set(&kept, mx_from(ten, SHAPE(10), MLX_FLOAT32));
+    mx_set(&kept, mx_from(ten, SHAPE(10), MLX_FLOAT32));
     mx_release(mark);
     mx_shutdown(); /* with a node that lives */
     assert_true(work());
@@ -304,7 +304,7 @@ static void nodes_freed_elsewhere_are_used_again(void **state)
         memset(x, 0, sizeof x);
         for (int i = 0; i < 4096; i++) {
             size_t mark = mx_mark();
-            mlx_array_set(&x[i], mx_zeros(SHAPE(1), MLX_FLOAT32));
+            mx_set(&x[i], mx_zeros(SHAPE(1), MLX_FLOAT32));
             mx_release(mark);
         }
         pthread_create(&t, NULL, drop, x);

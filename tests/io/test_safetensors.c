@@ -145,13 +145,13 @@ static void reads_scalars_empties_and_misaligned(void **state)
     assert_int_equal(mx_ndim(a), 0);
     assert_int_equal(mx_dtype_of(a), MLX_BOOL);
     assert_int_equal(mx_size(safetensors_array(&s, safetensors_find(&s, "e"))), 0);
-    mlx_array_set(&slot, safetensors_array(&s, safetensors_find(&s, "b")));
+    mx_set(&slot, safetensors_array(&s, safetensors_find(&s, "b")));
     mx_release(mark);
     safetensors_close(&s);
     float values[2] = {1, 1};
     assert_ok(mx_read_f32(slot, values) == 0); /* outlives the file */
     assert_true(values[0] == 0 && values[1] == 0);
-    mlx_array_set(&slot, MX_NULL);
+    mx_set(&slot, MX_NULL);
 }
 
 static void round_trip(void **state)

@@ -325,7 +325,7 @@ static int perceptron(void *user, const mlx_array *w, mlx_array *out)
 static void set(mlx_array *slot, mlx_array x)
 {
     assert_ok(!mx_is_null(x));
-    mlx_array_set(slot, x);
+    mx_set(slot, x);
 }
 
 static float train(mlx_array *weights, mlx_array *data, int steps)
@@ -454,7 +454,7 @@ static bool work(void)
     mlx_array x = mx_from((float[]){1, 3, 2, 4, 8, 7, 6, 5}, SHAPE(2, 4), MLX_FLOAT32), y, g, slot = MX_NULL;
     int rc = mx_value_and_grad(one, &f, &x, 1, &y, 1, &g);
     if (rc == 0)
-        mlx_array_set(&slot, mx_add(g, y));
+        mx_set(&slot, mx_add(g, y));
     mx_release(mark);
     rc = mx_is_null(slot) ? -1 : mx_eval(slot);
     mlx_array_free(slot);
