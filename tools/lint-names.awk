@@ -45,6 +45,7 @@ NF == 1 { words($1); next }
     sub(/^src\//, "", top)
     sub(/\/.*/, "", top)
     first = $2
+    sub(/^_mlx_/, "mlx_", first)
     sub(/_.*/, "", first)
     singular = top
     sub(/s$/, "", singular)

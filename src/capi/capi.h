@@ -1,0 +1,56 @@
+/* What every shim of the C interface is made of.
+ *
+ *     int mlx_add(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s)
+ *     {
+ *         size_t mark = capi_enter(s);
+ *         return LEAVE(mark, res, mx_add(capi_in(a), capi_in(b)));
+ *     }
+ *
+ * Entering forgets an old error of the thread and opens a level of temporaries; an empty handle among the
+ * inputs records an error and passes on as the null array, through which every mx_ function is silent;
+ * leaving closes the level and either sets the result or reports the error. */
+#ifndef MICA_CAPI_CAPI_H
+#define MICA_CAPI_CAPI_H
+
+#include "base/error.h"
+#include "mlx/c/array.h"
+#include "mlx/c/stream.h"
+#include "mlx/c/vector.h"
+#include "mx.h"
+
+/* Where a report says that an error is. */
+#define HERE __FILE__, __LINE__
+
+/* Gives the pending error to the handler. Always returns 1. */
+int capi_report(const char *file, int line);
+#define REPORT() capi_report(HERE)
+
+/* The status of a shim whose work returned rc: 0, or 1 with the error reported. */
+static inline int capi_status(int rc, const char *file, int line) { return rc ? capi_report(file, line) : 0; }
+#define STATUS(rc) capi_status(rc, HERE)
+
+/* Begins a shim that runs on a stream, or needs none. The level of temporaries to leave by. */
+size_t capi_enter(mlx_stream s);
+size_t capi_begin(void);
+
+/* ctx, or NULL with an error that names the type. */
+void *capi_need(void *ctx, const char *type);
+static inline mlx_array capi_in(mlx_array a) { return (mlx_array){capi_need(a.ctx, "mlx_array")}; }
+
+/* Ends a shim: res becomes x, or several results become x[0..n) if rc is 0. Status. */
+int capi_leave(size_t mark, mlx_array *res, mlx_array x, const char *file, int line);
+int capi_leave_all(size_t mark, mlx_array *const *res, const mlx_array *x, size_t n, int rc, const char *file,
+                   int line);
+int capi_leave_vector(size_t mark, mlx_vector_array *res, const mlx_array *x, size_t n, int rc,
+                      const char *file, int line);
+#define LEAVE(mark, res, x)               capi_leave(mark, res, x, HERE)
+#define LEAVE_ALL(mark, res, x, n, rc)    capi_leave_all(mark, res, x, n, rc, HERE)
+#define LEAVE_VECTOR(mark, res, x, n, rc) capi_leave_vector(mark, res, x, n, rc, HERE)
+
+/* The arrays of a vector, *n of them; NULL with an error for an empty handle. */
+const mlx_array *capi_items(mlx_vector_array v, size_t *n);
+
+/* *str becomes a copy of a text. 0, or -1 when out of memory. */
+int capi_set_text(mlx_string *str, const char *text);
+
+#endif
