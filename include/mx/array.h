@@ -26,6 +26,8 @@ typedef enum mx_mask { MX_MASK_NONE, MX_MASK_CAUSAL, MX_MASK_ARRAY } mx_mask;
 #define MX_DTYPES   14
 #define MX_MAX_DIMS 32
 #define MX_NULL     ((mlx_array){0})
+/* As the axis of a function that says so: no axis, the array is flattened first. */
+#define MX_FLATTEN  INT32_MIN
 
 /* A literal list of ints as the (pointer, count) pair that shapes and axes are passed as. */
 #define SHAPE(...) ((const int[]){__VA_ARGS__}), (sizeof((const int[]){__VA_ARGS__}) / sizeof(int))

@@ -17,9 +17,6 @@ MX_API mlx_array mx_broadcast_to(mlx_array x, const int *shape, size_t n);
 /* x[start[0]:stop[0]:strides[0], ...], one entry an axis; indices wrap and clip as Python's. strides may be
  * NULL (all 1). */
 MX_API mlx_array mx_slice(mlx_array x, const int *start, const int *stop, const int *strides);
-/* A copy of x with that slice replaced by `update` (broadcast). Done in place when x is dead. */
-MX_API mlx_array mx_slice_update(mlx_array x, mlx_array update, const int *start, const int *stop,
-                                 const int *strides);
 /* Slices on one axis only. */
 MX_API mlx_array mx_slice_axis(mlx_array x, int axis, int start, int stop);
 MX_API mlx_array mx_concatenate(const mlx_array *x, size_t n, int axis);

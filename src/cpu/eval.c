@@ -28,6 +28,7 @@ static const eval_fn table[PRIM_COUNT] = {
     [PRIM_GatherAxis] = cpu_eval_gather_axis,
     [PRIM_Scatter] = cpu_eval_scatter,
     [PRIM_ScatterAxis] = cpu_eval_scatter_axis,
+    [PRIM_MaskedScatter] = cpu_eval_masked_scatter,
     [PRIM_Reduce] = cpu_eval_reduce,
     [PRIM_ArgReduce] = cpu_eval_arg_reduce,
     [PRIM_LogSumExp] = cpu_eval_row_function,

@@ -21,6 +21,7 @@ int cpu_eval_gather(node *n);
 int cpu_eval_gather_axis(node *n);
 int cpu_eval_scatter(node *n);
 int cpu_eval_scatter_axis(node *n);
+int cpu_eval_masked_scatter(node *n);
 int cpu_eval_reduce(node *n);
 int cpu_eval_arg_reduce(node *n);
 int cpu_eval_scan(node *n);

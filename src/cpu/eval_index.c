@@ -1,94 +1,38 @@
-/* Reading and adding by indices. An index out of bounds is an error of the evaluation, never a wild access.
- */
-#include "base/error.h"
+/* Reading by indices. */
 #include "cpu/eval.h"
+#include "cpu/index.h"
+#include "cpu/pool.h"
 #include "cpu/walk.h"
 
 #include <string.h>
 
-static int64_t read_index(const char *p, mlx_dtype t)
-{
-    switch (t) {
-    case MLX_UINT8:
-        return *(const uint8_t *)p;
-    case MLX_UINT16:
-        return *(const uint16_t *)p;
-    case MLX_UINT32:
-        return *(const uint32_t *)p;
-    case MLX_INT8:
-        return *(const int8_t *)p;
-    case MLX_INT16:
-        return *(const int16_t *)p;
-    case MLX_INT32:
-        return *(const int32_t *)p;
-    case MLX_UINT64: /* what int64 does not hold is out of bounds anyway, and not negative */
-        return *(const uint64_t *)p > INT64_MAX ? INT64_MAX : (int64_t) * (const uint64_t *)p;
-    default:
-        return *(const int64_t *)p;
-    }
-}
+typedef struct gather_job {
+    const node *x;
+    const int32_t *sizes;
+    const int64_t *offsets;
+    char *out;
+    size_t slice; /* bytes */
+    bool dense;   /* a slice's elements lie densely in x */
+} gather_job;
 
-/* Wraps a negative index; -1 and an error when it is out of bounds. */
-static int64_t checked(const node *n, int64_t i, int size, int axis)
+/* Copies the slice of x that begins at `from`, row-major. */
+static void slice_copy(const gather_job *j, const char *from, char *to)
 {
-    int64_t wrapped = i < 0 ? i + size : i;
-    if (wrapped >= 0 && wrapped < size)
-        return wrapped;
-    return error_set("[%s] index %lld is out of bounds for axis %d with size %d", prim_table[n->prim].name,
-                     (long long)i, axis, size);
-}
-
-/* Offset (in elements) of index position `at`, counted row-major over the broadcast shape of the indices. */
-static int64_t index_offset(const int *shape, const node *indices, int index_ndim, size_t at)
-{
-    int64_t offset = 0;
-    for (int d = index_ndim - 1, k = indices->ndim - 1; d >= 0; d--, k--) {
-        size_t i = at % (size_t)shape[d];
-        at /= (size_t)shape[d];
-        if (k >= 0 && indices->shape[k] != 1)
-            offset += (int64_t)i * indices->strides[k];
-    }
-    return offset;
-}
-
-/* Offset in x of the slice that index position `at` (over `shape`) of Gather or Scatter n names; INT64_MIN
- * with an error if it is out of bounds. */
-static int64_t slice_offset(const node *n, const node *x, const int *shape, int index_ndim, size_t at)
-{
-    const prim_gather *p = n->params;
-    int64_t offset = 0;
-    for (int32_t a = 0; a < p->count; a++) {
-        const node *idx = n->inputs[1 + a];
-        const char *where =
-            idx->data + index_offset(shape, idx, index_ndim, at) * (int64_t)node_itemsize(idx);
-        int64_t i = checked(n, read_index(where, (mlx_dtype)idx->dtype), x->shape[p->list[a]], p->list[a]);
-        if (i < 0)
-            return INT64_MIN;
-        offset += i * x->strides[p->list[a]];
-    }
-    return offset;
-}
-
-/* The slice that gather copies for each index, as a node-like view of x. */
-static void slice_copy(const node *x, const int32_t *sizes, const char *from, char *to)
-{
-    size_t itemsize = node_itemsize(x), size = 1;
-    int64_t index[MX_MAX_DIMS] = {0};
-    int last = x->ndim - 1;
-    for (int i = 0; i <= last; i++)
-        size *= (size_t)sizes[i];
-    for (size_t done = 0; done < size; done += (size_t)sizes[last]) {
+    const node *x = j->x;
+    int64_t itemsize = (int64_t)node_itemsize(x), index[MX_MAX_DIMS] = {0};
+    int last = x->ndim - 1, log_size = walk_log_size((size_t)itemsize);
+    size_t row_bytes = (size_t)(j->sizes[last] * itemsize);
+    for (size_t done = 0; done < j->slice; done += row_bytes, to += row_bytes) {
         const char *row = from;
         for (int i = 0; i < last; i++)
-            row += index[i] * x->strides[i] * (int64_t)itemsize;
-        for (int i = 0; i < sizes[last]; i++, to += itemsize)
-            memcpy(to, row + i * x->strides[last] * (int64_t)itemsize, itemsize);
-        for (int i = last - 1; i >= 0 && ++index[i] == sizes[i]; i--)
+            row += index[i] * x->strides[i] * itemsize;
+        cpu_kernels_get()->elementwise.copy[log_size](row, (ptrdiff_t)x->strides[last], to, 1,
+                                                      (size_t)j->sizes[last]);
+        for (int i = last - 1; i >= 0 && ++index[i] == j->sizes[i]; i--)
             index[i] = 0;
     }
 }
 
-/* Do the slice's elements lie densely in x? */
 static bool slice_dense(const node *x, const int32_t *sizes)
 {
     int64_t step = 1;
@@ -100,146 +44,115 @@ static bool slice_dense(const node *x, const int32_t *sizes)
     return true;
 }
 
+/* Slices of one element. */
+static bool gather_elements(const gather_job *j, size_t begin, size_t end)
+{
+    switch (j->slice) {
+#define ELEMENTS(T)                          \
+    case sizeof(T): {                        \
+        const T *x = (const T *)j->x->data;  \
+        T *y = (T *)j->out;                  \
+        for (size_t i = begin; i < end; i++) \
+            y[i] = x[j->offsets[i]];         \
+        return true;                         \
+    }
+        ELEMENTS(uint8_t)
+        ELEMENTS(uint16_t)
+        ELEMENTS(uint32_t)
+        ELEMENTS(uint64_t)
+#undef ELEMENTS
+    default:
+        return false;
+    }
+}
+
+static void gather_range(void *arg, size_t begin, size_t end)
+{
+    const gather_job *j = arg;
+    int64_t itemsize = (int64_t)node_itemsize(j->x);
+    if ((int64_t)j->slice == itemsize && gather_elements(j, begin, end))
+        return;
+    for (size_t i = begin; i < end; i++) {
+        const char *from = j->x->data + j->offsets[i] * itemsize;
+        if (j->dense)
+            memcpy(j->out + i * j->slice, from, j->slice);
+        else
+            slice_copy(j, from, j->out + i * j->slice);
+    }
+}
+
 int cpu_eval_gather(node *n)
 {
     const prim_gather *p = n->params;
     const node *x = n->inputs[0];
-    const int32_t *sizes = p->list + p->count;
-    size_t itemsize = node_itemsize(x), slice = itemsize;
-    int index_ndim = n->ndim - x->ndim;
+    gather_job j = {.x = x, .sizes = p->list + p->count, .slice = node_itemsize(x)};
+    buffer *temp = NULL;
     for (int i = 0; i < x->ndim; i++)
-        slice *= (size_t)sizes[i];
+        j.slice *= (size_t)j.sizes[i];
     if (node_allocate(n))
         return -1;
-    bool dense = slice_dense(x, sizes);
-    size_t count = slice ? node_bytes(n) / slice : 0;
-    for (size_t at = 0; at < count; at++) {
-        int64_t offset = slice_offset(n, x, n->shape, index_ndim, at);
-        if (offset == INT64_MIN)
-            return -1;
-        const char *from = x->data + offset * (int64_t)itemsize;
-        if (dense)
-            memcpy(n->data + at * slice, from, slice);
-        else
-            slice_copy(x, sizes, from, n->data + at * slice);
+    j.out = n->data;
+    j.dense = slice_dense(x, j.sizes);
+    size_t places = j.slice ? node_bytes(n) / j.slice : 0;
+    if (places == 0)
+        return 0;
+    j.offsets = index_offsets(n, x, n->shape, n->ndim - x->ndim, places, &temp);
+    if (j.offsets)
+        pool_for(places, 1 + 65536 / j.slice, gather_range, &j);
+    buffer_release(temp);
+    return j.offsets ? 0 : -1;
+}
+
+typedef struct gather_axis {
+    index_source *source;
+    int64_t step; /* of x on the axis */
+    int64_t itemsize, index_size;
+} gather_axis;
+
+/* p: the result, the indices, x at position 0 of the axis */
+static void gather_axis_row(const void *context, char *const *p, const int64_t *s, size_t n)
+{
+    const gather_axis *g = context;
+    int64_t at[INDEX_BLOCK];
+    for (size_t i = 0, m; i < n; i += m) {
+        m = n - i < INDEX_BLOCK ? n - i : INDEX_BLOCK;
+        index_read(g->source, p[1] + (int64_t)i * s[1] * g->index_size, s[1], m, at);
+        char *out = p[0] + (int64_t)i * s[0] * g->itemsize;
+        const char *in = p[2] + (int64_t)i * s[2] * g->itemsize;
+        switch (g->itemsize) {
+#define ELEMENTS(T)                                      \
+    case sizeof(T): {                                    \
+        const T *x = (const T *)in;                      \
+        T *y = (T *)out;                                 \
+        for (int64_t k = 0; k < (int64_t)m; k++)         \
+            y[k * s[0]] = x[k * s[2] + at[k] * g->step]; \
+        break;                                           \
     }
-    return 0;
+            ELEMENTS(uint8_t)
+            ELEMENTS(uint16_t)
+            ELEMENTS(uint32_t)
+            ELEMENTS(uint64_t)
+#undef ELEMENTS
+        }
+    }
 }
 
 int cpu_eval_gather_axis(node *n)
 {
-    const node *x = n->inputs[0], *idx = n->inputs[1];
+    const node *x = n->inputs[0], *indices = n->inputs[1];
     int axis = ((const prim_axis *)n->params)->axis;
-    size_t itemsize = node_itemsize(x);
+    index_source source = {.dtype = (mlx_dtype)indices->dtype, .axis = axis, .size = x->shape[axis], .slice = 1};
+    gather_axis g = {&source, x->strides[axis], (int64_t)node_itemsize(x), (int64_t)node_itemsize(indices)};
+    int64_t base[MX_MAX_DIMS];
+    walk w;
     if (node_allocate(n))
         return -1;
-    for (size_t at = 0; at < n->size; at++) {
-        int64_t from = 0, where = 0;
-        size_t rest = at;
-        for (int d = n->ndim - 1; d >= 0; d--) {
-            int64_t i = (int64_t)(rest % (size_t)n->shape[d]);
-            rest /= (size_t)n->shape[d];
-            where += i * idx->strides[d];
-            from += d == axis ? 0 : i * x->strides[d];
-        }
-        const char *p = idx->data + where * (int64_t)node_itemsize(idx);
-        int64_t i = checked(n, read_index(p, (mlx_dtype)idx->dtype), x->shape[axis], axis);
-        if (i < 0)
-            return -1;
-        from += i * x->strides[axis];
-        memcpy(n->data + at * itemsize, x->data + from * (int64_t)itemsize, itemsize);
-    }
-    return 0;
-}
-
-typedef struct adder {
-    cpu_binary_fn add;
-    int64_t itemsize;
-} adder;
-
-/* y += x for a row; kernels write dense rows only. */
-static void add_row(const void *context, char *const *p, const int64_t *s, size_t n)
-{
-    const adder *a = context;
-    if (s[0] == 1 || n == 1)
-        a->add(p[0], 1, p[1], (ptrdiff_t)s[1], p[0], n);
-    else
-        for (int64_t i = 0; i < (int64_t)n; i++) {
-            char *y = p[0] + i * s[0] * a->itemsize;
-            a->add(y, 1, p[1] + i * s[1] * a->itemsize, 1, y, 1);
-        }
-}
-
-/* What a scatter begins with: n holds x, in x's own memory if nobody else does. */
-static int scatter_start(node *n, adder *a)
-{
-    static const uint8_t first[1] = {0};
-    const node *x = n->inputs[0];
-    *a = (adder){cpu_kernels_get()->elementwise.binary[CPU_add][n->dtype], (int64_t)node_itemsize(n)};
-    if (!a->add)
-        return cpu_eval_no_kernel(n, (mlx_dtype)n->dtype);
-    if (node_allocate_from(n, first, 1))
-        return -1;
-    if (n->data != x->data)
-        walk_copy_dense(x, n->data);
-    return 0;
-}
-
-/* Places may repeat, so one after the other; a large slice is shared among threads. */
-int cpu_eval_scatter(node *n)
-{
-    const prim_gather *p = n->params;
-    const node *updates = n->inputs[n->n_inputs - 1];
-    const int32_t *sizes = p->list + p->count;
-    int index_ndim = updates->ndim - n->ndim;
-    size_t places = 1;
-    adder a;
-    if (scatter_start(n, &a))
-        return -1;
-    for (int d = 0; d < index_ndim; d++)
-        places *= (size_t)updates->shape[d];
-    for (size_t at = 0; at < places && updates->size; at++) {
-        int64_t to = slice_offset(n, n, updates->shape, index_ndim, at), from = 0;
-        if (to == INT64_MIN)
-            return -1;
-        size_t rest = at;
-        for (int d = index_ndim - 1; d >= 0; d--) {
-            from += (int64_t)(rest % (size_t)updates->shape[d]) * updates->strides[d];
-            rest /= (size_t)updates->shape[d];
-        }
-        walk w;
-        walk_init(&w, sizes, n->ndim);
-        walk_add_strided(&w, n->data + to * a.itemsize, n->strides, (size_t)a.itemsize);
-        walk_add_strided(&w, updates->data + from * a.itemsize, updates->strides + index_ndim,
-                         (size_t)a.itemsize);
-        walk_run(&w, add_row, &a);
-    }
-    return 0;
-}
-
-int cpu_eval_scatter_axis(node *n)
-{
-    const node *idx = n->inputs[1], *updates = n->inputs[2];
-    int axis = ((const prim_axis *)n->params)->axis;
-    adder a;
-    if (scatter_start(n, &a))
-        return -1;
-    for (size_t at = 0; at < updates->size; at++) {
-        int64_t to = 0, from = 0, where = 0;
-        size_t rest = at;
-        for (int d = n->ndim - 1; d >= 0; d--) {
-            int64_t i = (int64_t)(rest % (size_t)updates->shape[d]);
-            rest /= (size_t)updates->shape[d];
-            where += i * idx->strides[d];
-            from += i * updates->strides[d];
-            to += d == axis ? 0 : i * n->strides[d];
-        }
-        const char *p = idx->data + where * (int64_t)node_itemsize(idx);
-        int64_t i = checked(n, read_index(p, (mlx_dtype)idx->dtype), n->shape[axis], axis);
-        if (i < 0)
-            return -1;
-        char *y = n->data + (to + i * n->strides[axis]) * a.itemsize;
-        a.add(y, 1, updates->data + from * a.itemsize, 1, y, 1);
-    }
-    return 0;
+    for (int i = 0; i < n->ndim; i++)
+        base[i] = i == axis || x->shape[i] == 1 ? 0 : x->strides[i];
+    walk_init(&w, n->shape, n->ndim);
+    walk_add(&w, n);
+    walk_add(&w, indices);
+    walk_add_strided(&w, x->data, base, node_itemsize(x));
+    walk_run(&w, gather_axis_row, &g);
+    return index_failure(&source, n);
 }

@@ -1,4 +1,4 @@
-/* Primitives that copy: layout changes, constants, joins, updates of a part. */
+/* Primitives that copy: layout changes, constants, joins. */
 #include "cpu/eval.h"
 #include "cpu/walk.h"
 #include "kernels/half.h"
@@ -61,27 +61,6 @@ int cpu_eval_arange(node *n)
             block[j] = start + (double)(i + j) * step;
         cast(block, 1, n->data + i * node_itemsize(n), m);
     }
-    return 0;
-}
-
-/* In the input's own memory when nobody else holds it: this is how a KV cache grows by a row. */
-int cpu_eval_slice_update(node *n)
-{
-    static const uint8_t first[1] = {0};
-    const node *x = n->inputs[0];
-    const prim_range *r = n->params;
-    int64_t strides[MX_MAX_DIMS], offset = 0;
-    int shape[MX_MAX_DIMS];
-    if (node_allocate_from(n, first, 1))
-        return -1;
-    if (n->data != x->data)
-        walk_copy_dense(x, n->data);
-    for (int i = 0; i < n->ndim; i++) {
-        offset += r[i].start * n->strides[i];
-        strides[i] = r[i].stride * n->strides[i];
-        shape[i] = r[i].size;
-    }
-    walk_copy(n->data + offset * (int64_t)node_itemsize(n), strides, shape, n->ndim, n->inputs[1]);
     return 0;
 }
 

@@ -117,9 +117,8 @@ static prim_range resolve(int size, int start, int stop, int stride)
                     : (prim_range){0, 0, stride};
 }
 
-/* Resolves all axes; false with an error on a stride of 0. *whole: the slice is all of x. */
-static bool resolve_all(const char *op, mlx_array x, const int *start, const int *stop, const int *strides,
-                        prim_range *out, bool *whole)
+bool op_ranges(const char *op, mlx_array x, const int *start, const int *stop, const int *strides,
+               prim_range *out, bool *whole)
 {
     *whole = true;
     for (int i = 0; i < mx_ndim(x); i++) {
@@ -138,7 +137,7 @@ mlx_array mx_slice(mlx_array x, const int *start, const int *stop, const int *st
 {
     prim_range ranges[MX_MAX_DIMS];
     bool whole;
-    if (mx_is_null(x) || !resolve_all("slice", x, start, stop, strides, ranges, &whole))
+    if (mx_is_null(x) || !op_ranges("slice", x, start, stop, strides, ranges, &whole))
         return MX_NULL;
     return whole ? x : prim_make(PRIM_Slice, &x, 1, ranges, (size_t)mx_ndim(x) * sizeof *ranges);
 }
@@ -152,22 +151,6 @@ mlx_array mx_slice_axis(mlx_array x, int axis, int start, int stop)
     a[i] = start;
     b[i] = stop;
     return mx_slice(x, a, b, NULL);
-}
-
-mlx_array mx_slice_update(mlx_array x, mlx_array update, const int *start, const int *stop,
-                          const int *strides)
-{
-    prim_range ranges[MX_MAX_DIMS];
-    int shape[MX_MAX_DIMS];
-    bool whole;
-    if (mx_is_null(x) || mx_is_null(update) ||
-        !resolve_all("slice_update", x, start, stop, strides, ranges, &whole))
-        return MX_NULL;
-    for (int i = 0; i < mx_ndim(x); i++)
-        shape[i] = ranges[i].size;
-    mlx_array cast = mx_astype(update, mx_dtype_of(x));
-    mlx_array in[2] = {x, mx_broadcast_to(cast, shape, (size_t)mx_ndim(x))};
-    return prim_make(PRIM_SliceUpdate, in, 2, ranges, (size_t)mx_ndim(x) * sizeof *ranges);
 }
 
 /* All but `axis` equal? */

@@ -34,6 +34,18 @@ bool op_axes(const char *op, mlx_array x, const int *axes, size_t n, uint32_t *b
     return true;
 }
 
+mlx_array op_flatten(const char *op, mlx_array x, int *axis)
+{
+    if (mx_is_null(x))
+        return x;
+    if (*axis == MX_FLATTEN) {
+        *axis = 0;
+        return mx_reshape(x, SHAPE(-1));
+    }
+    *axis = op_axis(op, x, *axis);
+    return *axis < 0 ? MX_NULL : x;
+}
+
 bool op_check_shape(const char *op, const int *shape, size_t n)
 {
     if (n > MX_MAX_DIMS) {

@@ -17,6 +17,13 @@ static inline const char *op_shape(mlx_array x) { return shape_text(mx_shape(x),
 bool op_check_shape(const char *op, const int *shape, size_t n);
 /* x in a float dtype (integers and bool become float32). */
 mlx_array op_to_float(mlx_array x);
+/* x flattened and *axis 0 if that is MX_FLATTEN; else x with *axis counted from the front. Null with an error
+ * "[op] axis
+ * ..." when it is out of range. */
+mlx_array op_flatten(const char *op, mlx_array x, int *axis);
+/* The ranges of a slice, one an axis; false with an error on a stride of 0. *whole: the slice is all of x. */
+bool op_ranges(const char *op, mlx_array x, const int *start, const int *stop, const int *strides,
+               prim_range *out, bool *whole);
 /* A node whose parameters are a shape: Broadcast, Reshape, Full. */
 mlx_array op_target(int prim, mlx_array x, const int *shape, size_t n);
 

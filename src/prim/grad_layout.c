@@ -29,26 +29,6 @@ void grad_reshape(const grad_args *a, mlx_array *grads)
     grads[0] = mx_reshape(a->given[0], mx_shape(a->in[0]), (size_t)mx_ndim(a->in[0]));
 }
 
-/* The slice goes back to its place among zeros. */
-void grad_slice(const grad_args *a, mlx_array *grads)
-{
-    mlx_array in[2] = {grad_zeros(a->in[0]), a->given[0]};
-    grads[0] = prim_make(PRIM_SliceUpdate, in, 2, a->n->params, a->n->params_size);
-}
-
-/* What was overwritten gets nothing. */
-void grad_slice_update(const grad_args *a, mlx_array *grads)
-{
-    mlx_array g = a->given[0], update = a->in[1];
-    if (a->wanted[0]) {
-        mlx_array zeros = mx_broadcast_to(grad_number(0, g), mx_shape(update), (size_t)mx_ndim(update));
-        mlx_array in[2] = {g, zeros};
-        grads[0] = prim_make(PRIM_SliceUpdate, in, 2, a->n->params, a->n->params_size);
-    }
-    if (a->wanted[1])
-        grads[1] = prim_make(PRIM_Slice, &g, 1, a->n->params, a->n->params_size);
-}
-
 void grad_concatenate(const grad_args *a, mlx_array *grads)
 {
     int axis = ((const prim_axis *)a->n->params)->axis, start = 0;

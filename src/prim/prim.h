@@ -61,7 +61,7 @@ bool prim_view(node *n);
  * axes). */
 typedef struct prim_axis {
     int32_t axis;
-} prim_axis; /* ExpandDims, Concatenate, GatherAxis, ScatterAxis, Sort, ArgSort */
+} prim_axis; /* ExpandDims, Concatenate, GatherAxis, Sort, ArgSort */
 typedef struct prim_dtype {
     int32_t dtype;
 } prim_dtype; /* AsType */
@@ -72,18 +72,26 @@ typedef struct prim_arange {
 typedef struct prim_squeeze {
     uint32_t axes; /* bit i: axis i goes */
 } prim_squeeze;
-/* Slice and SliceUpdate: a list of (start, size, stride) for each axis, start within the axis, stride not 0.
- */
+/* Slice: a list of (start, size, stride) for each axis, start within the axis, stride not 0. */
 typedef struct prim_range {
     int32_t start, size, stride;
 } prim_range;
+/* What an update does to the element that it meets. */
+enum prim_update { PRIM_UPDATE_NONE, PRIM_UPDATE_SUM, PRIM_UPDATE_PROD, PRIM_UPDATE_MAX, PRIM_UPDATE_MIN };
+typedef struct prim_slice_update {
+    int32_t mode;
+    prim_range ranges[];
+} prim_slice_update;
+typedef struct prim_scatter_axis {
+    int32_t axis, mode;
+} prim_scatter_axis;
 typedef struct prim_item {
     int32_t index;
 } prim_item;
-/* Gather, Scatter: the first `count` ints are axes[i] of index array i, the rest the slice's size on each
- * axis. Inputs: x, the index arrays, and for Scatter the updates, which are added. */
+/* Gather, Scatter: the first `count` ints of the list are axes[i] of index array i, the rest the slice's size
+ * on each axis; mode is Scatter's. Inputs: x, the index arrays, and for Scatter the updates. */
 typedef struct prim_gather {
-    int32_t count, list[];
+    int32_t mode, count, list[];
 } prim_gather;
 enum prim_reduce_kind { PRIM_SUM, PRIM_PROD, PRIM_MAX, PRIM_MIN, PRIM_ALL, PRIM_ANY };
 typedef struct prim_reduce {

@@ -93,6 +93,43 @@ static mlx_array scatter_add2(const mlx_array *x)
     return mx_scatter_add(x[0], indices, 2, x[1], (int[]){2, 1});
 }
 static mlx_array scatter_add_axis(const mlx_array *x) { return mx_scatter_add_axis(x[0], x[2], x[1], 1); }
+/* Places that differ: of updates that overwrite each other none but the last has a slope. */
+static mlx_array places(void) { return mx_from((int[]){3, 0, -2}, SHAPE(3), MLX_INT32); }
+static mlx_array scatter(const mlx_array *x)
+{
+    mlx_array i = places();
+    return mx_scatter(x[0], &i, 1, x[1], (int[]){1});
+}
+static mlx_array scatter_prod(const mlx_array *x)
+{
+    return mx_scatter_prod(x[0], x + 2, 1, x[1], (int[]){1});
+}
+static mlx_array scatter_max(const mlx_array *x) { return mx_scatter_max(x[0], x + 2, 1, x[1], (int[]){1}); }
+static mlx_array scatter_min(const mlx_array *x) { return mx_scatter_min(x[0], x + 2, 1, x[1], (int[]){1}); }
+static mlx_array put_along(const mlx_array *x)
+{
+    return mx_put_along_axis(x[0], mx_reshape(places(), SHAPE(1, 3, 1)), x[1], 1);
+}
+static mlx_array gather(const mlx_array *x)
+{
+    mlx_array i[2] = {mx_slice_axis(x[1], 1, 0, 2), mx_from((int64_t[]){1, 2}, SHAPE(2), MLX_INT64)};
+    return mx_gather(mx_slice_axis(x[0], 1, 0, 4), i, 2, (int[]){1, 2}, (int[]){2, 1, 3});
+}
+static mlx_array masked_scatter(const mlx_array *x)
+{
+    mlx_array mask = mx_greater(mx_sin(mx_arange(0, 12, 1, MLX_FLOAT32)), mx_float(0, MLX_FLOAT32));
+    return mx_masked_scatter(x[0], mx_reshape(mask, SHAPE(3, 4)), x[1]);
+}
+#define SLICE_UPDATE(name)                                                                    \
+    static mlx_array name(const mlx_array *x)                                                 \
+    {                                                                                         \
+        return mx_##name(x[0], x[1], (int[]){2, 1, 0}, (int[]){-9, 4, 5}, (int[]){-1, 2, 2}); \
+    }
+SLICE_UPDATE(slice_update_add)
+SLICE_UPDATE(slice_update_prod)
+SLICE_UPDATE(slice_update_max)
+SLICE_UPDATE(slice_update_min)
+#undef SLICE_UPDATE
 static mlx_array sum(const mlx_array *x) { return mx_sum(x[0], SHAPE(1), false); }
 static mlx_array sum2(const mlx_array *x) { return mx_sum(x[0], SHAPE(0, 2), true); }
 static mlx_array sum_all(const mlx_array *x) { return mx_sum(x[0], NULL, 0, false); }
@@ -244,6 +281,17 @@ static const law laws[] = {
      3,
      SKIP_EMPTY,
      {CUBE, F(3, {3, 2, 5}), {MLX_INT32, 3, {3, 2, 5}, -4, 3}}},
+    {"scatter", scatter, 2, SKIP_EMPTY, {CUBE, F(4, {3, 3, 1, 5})}},
+    {"scatter_prod", scatter_prod, 3, SKIP_EMPTY | SKIP_GRADIENT, {CUBE, F(5, {2, 3, 3, 1, 5}), INDEX}},
+    {"scatter_max", scatter_max, 3, SKIP_EMPTY, {CUBE, F(5, {2, 3, 3, 1, 5}), INDEX}},
+    {"scatter_min", scatter_min, 3, SKIP_EMPTY, {CUBE, F(5, {2, 3, 3, 1, 2}), INDEX}},
+    {"put_along_axis", put_along, 2, SKIP_EMPTY, {CUBE, F(2, {3, 5})}},
+    {"gather", gather, 2, SKIP_EMPTY, {CUBE, {MLX_INT32, 2, {2, 3}, 0, 2}}},
+    {"masked_scatter", masked_scatter, 2, SKIP_EMPTY, {CUBE, F(2, {9, 5})}},
+    {"slice_update_add", slice_update_add, 2, SKIP_EMPTY, {CUBE, F(3, {3, 2, 3})}},
+    {"slice_update_prod", slice_update_prod, 2, SKIP_EMPTY, {CUBE, F(3, {3, 2, 3})}},
+    {"slice_update_max", slice_update_max, 2, SKIP_EMPTY, {CUBE, F(3, {3, 2, 1})}},
+    {"slice_update_min", slice_update_min, 2, SKIP_EMPTY, {CUBE, F(2, {2, 3})}},
     {"sum", sum, 1, 0, {CUBE}},
     {"sum of two axes", sum2, 1, 0, {CUBE}},
     {"sum of all", sum_all, 1, 0, {CUBE}},
