@@ -28,6 +28,7 @@
 #include "mx/matmul.h"
 #include "mx/random.h"
 #include "mx/reduce.h"
+#include "mx/sort.h"
 #include "mx/stream.h"
 #include "mx/transforms.h"
 

@@ -14,7 +14,8 @@
  * 0 on the others: the shape is what the indices broadcast to, then the sizes. */
 MX_API mlx_array mx_gather(mlx_array x, const mlx_array *indices, size_t n, const int *axes,
                            const int *sizes);
-/* x's slices at `indices` on `axis`: result shape x[:axis] + indices + x[axis+1:]. MX_FLATTEN: of x flattened. */
+/* x's slices at `indices` on `axis`: result shape x[:axis] + indices + x[axis+1:]. MX_FLATTEN: of x
+ * flattened. */
 MX_API mlx_array mx_take(mlx_array x, mlx_array indices, int axis);
 /* The elements that indices name on one axis; x and the indices broadcast on the others. */
 MX_API mlx_array mx_take_along_axis(mlx_array x, mlx_array indices, int axis);

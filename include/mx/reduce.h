@@ -1,4 +1,4 @@
-/* Reductions, scans, sorting. */
+/* Reductions and scans. */
 #ifndef MX_REDUCE_H
 #define MX_REDUCE_H
 
@@ -19,7 +19,5 @@ MX_API mlx_array mx_argmax(mlx_array x, int axis, bool keepdims);
 MX_API mlx_array mx_argmin(mlx_array x, int axis, bool keepdims);
 MX_API mlx_array mx_softmax(mlx_array x, int axis);
 MX_API mlx_array mx_cumsum(mlx_array x, int axis, bool reverse, bool inclusive);
-MX_API mlx_array mx_sort(mlx_array x, int axis);
-MX_API mlx_array mx_argsort(mlx_array x, int axis);
 
 #endif

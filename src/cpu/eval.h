@@ -26,6 +26,7 @@ int cpu_eval_reduce(node *n);
 int cpu_eval_arg_reduce(node *n);
 int cpu_eval_scan(node *n);
 int cpu_eval_sort(node *n);
+int cpu_eval_search_sorted(node *n);
 int cpu_eval_matmul(node *n);
 int cpu_eval_quantize(node *n);
 int cpu_eval_dequantize(node *n);

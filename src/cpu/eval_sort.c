@@ -1,99 +1,148 @@
-/* Sorting. Each row becomes pairs of a 64-bit key, whose unsigned order is the order of the values, and the
- * element's position; a stable merge sort orders the pairs. NaN sorts last, -0 equals 0. */
-#include "base/mem.h"
+/* Sorting, partitioning and searching along an axis. Threads share the rows, or one long row. */
 #include "cpu/eval.h"
+#include "cpu/pool.h"
+#include "cpu/sort.h"
 #include "cpu/walk.h"
-#include "kernels/half.h"
 
-#include <string.h>
+/* Elements that are worth a thread, and of one row a chunk. */
+enum { GRAIN = 16384, CHUNK = 65536, MOST_CHUNKS = 64 };
 
-typedef struct pair {
-    uint64_t key;
-    uint32_t at;
-} pair;
+typedef struct sort_job {
+    node *n;
+    int axis;
+    int64_t kth; /* -1: all are sorted */
+    size_t rows, chunks, space_bytes;
+    char *memory;
+} sort_job;
 
-static uint64_t key_of_double(double v)
+/* Offset in m, in elements, of row number `row`: all axes but one, counted row-major. */
+static int64_t row_offset(const node *m, int axis, size_t row)
 {
-    uint64_t bits;
-    if (v != v)
-        return UINT64_MAX;
-    v += 0.0; /* -0 to 0 */
-    memcpy(&bits, &v, 8);
-    return bits >> 63 ? ~bits : bits | (uint64_t)1 << 63;
-}
-
-static uint64_t key_of(const char *p, mlx_dtype t)
-{
-    const uint64_t sign = (uint64_t)1 << 63;
-    switch (t) {
-    case MLX_BOOL:
-    case MLX_UINT8:
-        return *(const uint8_t *)p;
-    case MLX_UINT16:
-        return *(const uint16_t *)p;
-    case MLX_UINT32:
-        return *(const uint32_t *)p;
-    case MLX_UINT64:
-        return *(const uint64_t *)p;
-    case MLX_INT8:
-        return (uint64_t)(int64_t) * (const int8_t *)p ^ sign;
-    case MLX_INT16:
-        return (uint64_t)(int64_t) * (const int16_t *)p ^ sign;
-    case MLX_INT32:
-        return (uint64_t)(int64_t) * (const int32_t *)p ^ sign;
-    case MLX_INT64:
-        return (uint64_t) * (const int64_t *)p ^ sign;
-    case MLX_FLOAT16:
-        return key_of_double(f16_to_f32(*(const uint16_t *)p));
-    case MLX_BFLOAT16:
-        return key_of_double(bf16_to_f32(*(const uint16_t *)p));
-    case MLX_FLOAT32:
-        return key_of_double(*(const float *)p);
-    default:
-        return key_of_double(*(const double *)p);
-    }
-}
-
-/* Bottom-up merge sort of n pairs, with as many at `spare`; returns where the result is. */
-static pair *merge_sort(pair *a, pair *spare, size_t n)
-{
-    for (size_t width = 1; width < n; width *= 2) {
-        for (size_t lo = 0; lo < n; lo += 2 * width) {
-            size_t mid = lo + width < n ? lo + width : n, hi = lo + 2 * width < n ? lo + 2 * width : n;
-            for (size_t i = lo, j = mid, k = lo; k < hi; k++)
-                spare[k] = i < mid && (j >= hi || a[i].key <= a[j].key) ? a[i++] : a[j++];
+    int64_t offset = 0;
+    for (int d = m->ndim - 1; d >= 0; d--)
+        if (d != axis) {
+            offset += (int64_t)(row % (size_t)m->shape[d]) * m->strides[d];
+            row /= (size_t)m->shape[d];
         }
-        pair *t = a;
-        a = spare;
-        spare = t;
-    }
-    return a;
+    return offset;
 }
+
+static void sort_one(const sort_job *j, const sort_space *space, size_t r)
+{
+    const node *n = j->n, *x = n->inputs[0];
+    const sort_row row = {x->data + row_offset(x, j->axis, r) * (int64_t)node_itemsize(x),
+                          x->strides[j->axis], (size_t)x->shape[j->axis], (mlx_dtype)x->dtype};
+    char *y = n->data + row_offset(n, j->axis, r) * (int64_t)node_itemsize(n);
+    int64_t stride = n->strides[j->axis];
+    if (n->prim == PRIM_Sort) {
+        sort_values(space, &row, y, stride);
+        return;
+    }
+    const uint32_t *order = sort_order(space, &row, j->kth);
+    if (n->prim == PRIM_Partition)
+        sort_take(&row, order, y, stride);
+    else
+        for (size_t i = 0; i < row.n; i++)
+            ((uint32_t *)y)[(int64_t)i * stride] = order[i];
+}
+
+static void sort_part(void *arg, int t, int threads)
+{
+    const sort_job *j = arg;
+    const node *x = j->n->inputs[0];
+    size_t length = (size_t)x->shape[j->axis], part = (size_t)t, parts = (size_t)threads;
+    sort_space space =
+        sort_space_in(j->memory + part * j->space_bytes, (mlx_dtype)x->dtype, length, j->chunks);
+    size_t end = j->rows * (part + 1) / parts;
+    for (size_t r = j->rows * part / parts; r < end; r++)
+        sort_one(j, &space, r);
+}
+
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
 int cpu_eval_sort(node *n)
 {
     const node *x = n->inputs[0];
-    int axis = ((const prim_axis *)n->params)->axis;
-    size_t length = (size_t)n->shape[axis], itemsize = node_itemsize(x);
-    buffer *temp = NULL;
-    const char *data = walk_dense(x, &temp);
-    pair *pairs = mem_alloc(2 * length + 1, sizeof *pairs);
-    int rc = data && pairs ? node_allocate(n) : -1;
-    size_t inner = (size_t)n->strides[axis], rows = length ? n->size / length : 0;
-    for (size_t r = 0; rc == 0 && r < rows; r++) {
-        size_t base = r / inner * inner * length + r % inner;
-        for (size_t i = 0; i < length; i++)
-            pairs[i] = (pair){key_of(data + (base + i * inner) * itemsize, (mlx_dtype)x->dtype), (uint32_t)i};
-        const pair *sorted = merge_sort(pairs, pairs + length, length);
-        for (size_t i = 0; i < length; i++) {
-            size_t to = base + i * inner;
-            if (n->prim == PRIM_ArgSort)
-                ((uint32_t *)n->data)[to] = sorted[i].at;
-            else
-                memcpy(n->data + to * itemsize, data + (base + sorted[i].at * inner) * itemsize, itemsize);
-        }
+    bool partition = n->prim == PRIM_Partition || n->prim == PRIM_ArgPartition;
+    const prim_partition *params = n->params; /* prim_axis is its beginning */
+    sort_job j = {.n = n, .axis = params->axis, .kth = partition ? params->kth : -1, .chunks = 1};
+    if (node_allocate(n))
+        return -1;
+    if (n->size == 0)
+        return 0;
+    size_t length = (size_t)n->shape[j.axis], pool = (size_t)pool_threads();
+    j.rows = n->size / length;
+    size_t threads = least(least(pool, j.rows), 1 + n->size / GRAIN);
+    if (j.rows < pool && length >= 2 * CHUNK && !partition) {
+        threads = 1;
+        j.chunks = least(least(pool, length / CHUNK), MOST_CHUNKS);
     }
-    mem_free(pairs);
+    j.space_bytes = (sort_space_bytes((mlx_dtype)x->dtype, length, j.chunks) + 63) & ~(size_t)63;
+    buffer *memory = buffer_new(threads * j.space_bytes);
+    if (!memory)
+        return -1;
+    j.memory = memory->data;
+    if (threads == 1) /* not as a job: a row's chunks are jobs */
+        sort_part(&j, 0, 1);
+    else
+        pool_run(sort_part, &j, (int)threads);
+    buffer_release(memory);
+    return 0;
+}
+
+typedef struct search {
+    const uint64_t *keys;
+    size_t n;
+    bool right;
+    mlx_dtype dtype;
+} search;
+
+/* How many keys lie before the value's: those below it, or (right) those not above it. */
+static size_t place(const search *s, uint64_t key)
+{
+    size_t lo = 0, hi = s->n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (s->keys[mid] < key || (s->right && s->keys[mid] == key))
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+/* p: the result, the values */
+static void search_row(const void *context, char *const *p, const int64_t *strides, size_t n)
+{
+    const search *s = context;
+    int64_t step = strides[1] * (int64_t)mx_dtype_size(s->dtype);
+    uint32_t *out = (uint32_t *)p[0];
+    for (size_t i = 0, m; i < n; i += m) {
+        uint64_t keys[256];
+        m = least(n - i, 256);
+        sort_keys(&(sort_row){p[1] + (int64_t)i * step, strides[1], m, s->dtype}, keys);
+        for (size_t k = 0; k < m; k++)
+            out[(int64_t)(i + k) * strides[0]] = (uint32_t)place(s, keys[k]);
+    }
+}
+
+int cpu_eval_search_sorted(node *n)
+{
+    const node *sequence = n->inputs[0], *values = n->inputs[1];
+    mlx_dtype t = (mlx_dtype)values->dtype;
+    search s = {.n = sequence->size, .right = ((const prim_search *)n->params)->right, .dtype = t};
+    buffer *temp = buffer_new(s.n * sizeof(uint64_t));
+    walk w;
+    if (!temp || node_allocate(n)) {
+        buffer_release(temp);
+        return -1;
+    }
+    sort_keys(&(sort_row){sequence->data, sequence->strides[0], s.n, t}, (uint64_t *)temp->data);
+    s.keys = (const uint64_t *)temp->data;
+    walk_init(&w, n->shape, n->ndim);
+    walk_add(&w, n);
+    walk_add(&w, values);
+    walk_run(&w, search_row, &s);
     buffer_release(temp);
-    return rc;
+    return 0;
 }

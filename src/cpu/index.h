@@ -11,13 +11,13 @@ enum { INDEX_BLOCK = 256 };
 typedef struct index_source {
     mlx_dtype dtype;
     int axis, size;
-    int slice; /* what begins there has this size on the axis, and must lie within it */
+    int slice;           /* what begins there has this size on the axis, and must lie within it */
     _Atomic bool failed; /* an index was out of bounds: this one */
     int64_t culprit;
 } index_source;
 
-/* Reads n <= INDEX_BLOCK indices from p on, `stride` apart, as positions 0 .. size - slice. An index out of bounds
- * is noted in the source and read as 0. */
+/* Reads n <= INDEX_BLOCK indices from p on, `stride` apart, as positions 0 .. size - slice. An index out of
+ * bounds is noted in the source and read as 0. */
 void index_read(index_source *s, const char *p, int64_t stride, size_t n, int64_t *out);
 /* -1 with the error if an index was out of bounds. */
 int index_failure(const index_source *s, const node *n);

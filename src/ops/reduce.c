@@ -1,4 +1,4 @@
-/* Reductions, softmax, scans and sorts: ops along axes. */
+/* Reductions, softmax and scans: ops along axes. */
 #include "ops/ops.h"
 
 #include "array/dtype.h"
@@ -109,19 +109,3 @@ mlx_array mx_cumsum(mlx_array x, int axis, bool reverse, bool inclusive)
         x = mx_astype(x, MLX_INT32);
     return prim_make(PRIM_Scan, &x, 1, &params, sizeof params);
 }
-
-static mlx_array sort(const char *op, int prim, mlx_array x, int axis)
-{
-    if (mx_is_null(x))
-        return x;
-    prim_axis params = {op_axis(op, x, axis)};
-    if (params.axis < 0)
-        return MX_NULL;
-    if (mx_dtype_of(x) == MLX_COMPLEX64)
-        return op_fail("[%s] complex64 is not supported", op);
-    return prim_make(prim, &x, 1, &params, sizeof params);
-}
-
-mlx_array mx_sort(mlx_array x, int axis) { return sort("sort", PRIM_Sort, x, axis); }
-
-mlx_array mx_argsort(mlx_array x, int axis) { return sort("argsort", PRIM_ArgSort, x, axis); }

@@ -1,4 +1,4 @@
-/* Gradients of reductions, softmax, running sums and sorts. A reduced axis is still there with size 1, so
+/* Gradients of reductions, softmax and running sums. A reduced axis is still there with size 1, so
  * that results and cotangents broadcast against the input. */
 #include "prim/grad.h"
 
@@ -58,11 +58,4 @@ void grad_scan(const grad_args *a, mlx_array *grads)
 {
     const prim_scan *p = a->n->params;
     grads[0] = mx_cumsum(a->given[0], p->axis, !p->reverse, p->inclusive);
-}
-
-/* Each element takes the cotangent of the place that it went to. */
-void grad_sort(const grad_args *a, mlx_array *grads)
-{
-    int axis = ((const prim_axis *)a->n->params)->axis;
-    grads[0] = mx_take_along_axis(a->given[0], mx_argsort(mx_argsort(a->in[0], axis), axis), axis);
 }

@@ -62,6 +62,12 @@ bool prim_view(node *n);
 typedef struct prim_axis {
     int32_t axis;
 } prim_axis; /* ExpandDims, Concatenate, GatherAxis, Sort, ArgSort */
+typedef struct prim_partition {
+    int32_t axis, kth;
+} prim_partition; /* Partition, ArgPartition */
+typedef struct prim_search {
+    int32_t right;
+} prim_search; /* SearchSorted */
 typedef struct prim_dtype {
     int32_t dtype;
 } prim_dtype; /* AsType */
@@ -126,7 +132,7 @@ typedef struct prim_random_bits {
 } prim_random_bits;
 typedef struct prim_vectors {
     int32_t vectors; /* wanted besides the values? */
-} prim_vectors; /* SVD, Eig */
+} prim_vectors;      /* SVD, Eig */
 typedef struct prim_eigh {
     int32_t vectors, upper; /* upper: the triangle that is read */
 } prim_eigh;

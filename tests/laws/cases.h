@@ -154,6 +154,13 @@ static mlx_array cumsum(const mlx_array *x) { return mx_cumsum(x[0], 1, false, t
 static mlx_array cumsum_back(const mlx_array *x) { return mx_cumsum(x[0], -1, true, false); }
 static mlx_array sort(const mlx_array *x) { return mx_sort(x[0], 1); }
 static mlx_array argsort(const mlx_array *x) { return mx_argsort(x[0], -1); }
+static mlx_array partition(const mlx_array *x) { return mx_partition(x[0], 1, 1); }
+static mlx_array argpartition(const mlx_array *x) { return mx_argpartition(x[0], -2, 0); }
+static mlx_array topk(const mlx_array *x) { return mx_topk(x[0], 3, -1); }
+static mlx_array searchsorted(const mlx_array *x)
+{
+    return mx_searchsorted(mx_arange(-2.013, 2, 0.517, mx_dtype_of(x[0])), x[0], true);
+}
 static mlx_array matmul(const mlx_array *x) { return mx_matmul(x[0], x[1]); }
 static mlx_array quantize(const mlx_array *x)
 {
@@ -310,6 +317,10 @@ static const law laws[] = {
     {"cumsum, reverse", cumsum_back, 1, 0, {CUBE}},
     {"sort", sort, 1, 0, {CUBE}},
     {"argsort", argsort, 1, SKIP_HALVES, {CUBE}},
+    {"partition", partition, 1, 0, {CUBE}},
+    {"argpartition", argpartition, 1, SKIP_HALVES | SKIP_EMPTY, {CUBE}},
+    {"topk", topk, 1, 0, {CUBE}},
+    {"searchsorted", searchsorted, 1, SKIP_HALVES, {CUBE}},
     {"matmul", matmul, 2, 0, {F(3, {2, 3, 7}), F(2, {7, 5})}},
     {"matmul, batched", matmul, 2, 0, {F(4, {2, 1, 3, 7}), F(3, {4, 7, 5})}},
     {"matmul, vectors", matmul, 2, SKIP_EMPTY, {F(1, {40}), F(2, {40, 3})}},
