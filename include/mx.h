@@ -22,6 +22,7 @@
 #include "mx/create.h"
 #include "mx/elementwise.h"
 #include "mx/fast.h"
+#include "mx/fft.h"
 #include "mx/index.h"
 #include "mx/layout.h"
 #include "mx/linalg.h"

@@ -49,6 +49,7 @@ static const eval_fn table[PRIM_COUNT] = {
     [PRIM_ScaledDotProductAttention] = cpu_eval_attention,
     [PRIM_SwiGLU] = cpu_eval_swiglu,
     [PRIM_RandomBits] = cpu_eval_random_bits,
+    [PRIM_FFT] = cpu_eval_fft,
     [PRIM_QRF] = cpu_eval_qrf,
     [PRIM_SVD] = cpu_eval_svd,
     [PRIM_Inverse] = cpu_eval_inverse,
@@ -84,6 +85,7 @@ void mx_shutdown(void)
 {
     stream_shutdown();
     cpu_eval_shutdown();
+    fft_shutdown();
     pool_stop();
     node_shutdown();
 }

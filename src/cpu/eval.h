@@ -36,6 +36,7 @@ int cpu_eval_rope(node *n);
 int cpu_eval_attention(node *n);
 int cpu_eval_swiglu(node *n);
 int cpu_eval_random_bits(node *n);
+int cpu_eval_fft(node *n);
 int cpu_eval_qrf(node *n);
 int cpu_eval_svd(node *n);
 int cpu_eval_inverse(node *n);

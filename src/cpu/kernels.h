@@ -11,6 +11,7 @@
 
 #include "cpu/attention.h"
 #include "cpu/elementwise.h"
+#include "cpu/fft.h"
 #include "cpu/gemm.h"
 #include "cpu/norm.h"
 #include "cpu/qmm.h"
@@ -23,7 +24,8 @@
     FAMILY(gemm)        \
     FAMILY(qmm)         \
     FAMILY(norm)        \
-    FAMILY(attention)
+    FAMILY(attention)   \
+    FAMILY(fft)
 
 typedef enum cpu_isa {
     ISA_LEVEL_portable,
@@ -60,7 +62,8 @@ const char *cpu_isa_problem(void);
     void cpu_fill_gemm_##isa(gemm_kernels *t);               \
     void cpu_fill_qmm_##isa(qmm_kernels *t);                 \
     void cpu_fill_norm_##isa(norm_kernels *t);               \
-    void cpu_fill_attention_##isa(attention_kernels *t);
+    void cpu_fill_attention_##isa(attention_kernels *t);     \
+    void cpu_fill_fft_##isa(fft_kernels *t);
 CPU_FILL_PROTOTYPES(portable)
 CPU_FILL_PROTOTYPES(avx2)
 CPU_FILL_PROTOTYPES(avx512)

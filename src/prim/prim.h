@@ -130,6 +130,10 @@ typedef struct prim_random_bits {
     int32_t width, ndim;
     int32_t shape[]; /* of the result, without the keys' axes */
 } prim_random_bits;
+typedef struct prim_fft {
+    int32_t inverse, real, last; /* last: the result's size on the last axis listed */
+    int32_t count, axes[];
+} prim_fft;
 typedef struct prim_vectors {
     int32_t vectors; /* wanted besides the values? */
 } prim_vectors;      /* SVD, Eig */

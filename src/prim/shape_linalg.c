@@ -1,4 +1,5 @@
-/* Shape rules of linear algebra: matrices are the last two axes, the others a batch. */
+/* Shape rules of linear algebra, where matrices are the last two axes and the others a batch, and of Fourier
+ * transforms. */
 #include "prim/prim.h"
 
 #include <string.h>
@@ -78,4 +79,16 @@ int shape_luf(node *const *in, size_t n, const void *params, prim_spec *out)
     batch_of(x, MLX_UINT32, &out[1], 1, &k);
     batch_of(x, MLX_UINT32, &out[2], 1, &rows);
     return 3;
+}
+
+/* Real lines have half a spectrum. */
+int shape_fft(node *const *in, size_t n, const void *params, prim_spec *out)
+{
+    (void)n;
+    const prim_fft *p = params;
+    out->dtype = p->real && p->inverse ? MLX_FLOAT32 : MLX_COMPLEX64;
+    out->ndim = in[0]->ndim;
+    memcpy(out->shape, in[0]->shape, (size_t)out->ndim * sizeof *out->shape);
+    out->shape[p->axes[p->count - 1]] = p->last;
+    return 1;
 }

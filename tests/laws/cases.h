@@ -249,6 +249,27 @@ static mlx_array lu(const mlx_array *x)
     mlx_array f[3];
     return mx_linalg_lu(x[0], f) ? MX_NULL : mx_matmul(f[1], f[2]);
 }
+static mlx_array real_part(mlx_array x) { return mx_astype(x, MLX_FLOAT32); }
+static mlx_array fft(const mlx_array *x)
+{
+    return real_part(
+        mx_fft_fftn(mx_fft_fft(x[0], 5, -1, MX_FFT_BACKWARD), SHAPE(6, 3), SHAPE(2, 1), MX_FFT_BACKWARD));
+}
+static mlx_array ifft(const mlx_array *x)
+{
+    mlx_array y = mx_fft_fft(x[0], 4, 1, MX_FFT_BACKWARD);
+    return real_part(mx_fft_ifftn(y, SHAPE(5, 4), SHAPE(2, 1), MX_FFT_BACKWARD));
+}
+static mlx_array rfft(const mlx_array *x)
+{
+    return real_part(mx_fft_rfftn(x[0], SHAPE(5, 4), SHAPE(2, 1), MX_FFT_BACKWARD));
+}
+static mlx_array irfft(const mlx_array *x)
+{
+    mlx_array y = mx_fft_rfft(x[0], 7, 2, MX_FFT_BACKWARD);
+    mlx_array z = mx_fft_irfftn(y, SHAPE(4, 6), SHAPE(1, 2), MX_FFT_BACKWARD);
+    return mx_add(z, mx_fft_irfft(y, 6, 2, MX_FFT_ORTHO));
+}
 
 #define CUBE F(3, {3, 4, 5})
 /* clang-format off */
@@ -368,6 +389,10 @@ static const law laws[] = {
      {F(4, {1, 4, 5, 8}), F(4, {1, 2, 6, 8}), F(4, {1, 2, 6, 8})}},
     {"swiglu", swiglu, 2, SINGLE, {CUBE, CUBE}},
     {"random_bits", random_bits, 1, SKIP_EMPTY, {CUBE}},
+    {"fft", fft, 1, SINGLE | SKIP_HALVES, {CUBE}},
+    {"ifft", ifft, 1, SINGLE | SKIP_HALVES, {CUBE}},
+    {"rfft", rfft, 1, SINGLE | SKIP_HALVES, {CUBE}},
+    {"irfft", irfft, 1, SINGLE | SKIP_HALVES, {CUBE}},
     {"qr", qr, 1, SKIP_HALVES, {CUBE}},
     {"svd", svd, 1, SKIP_HALVES, {CUBE}},
     {"inv", inv, 1, SKIP_HALVES, {F(3, {3, 5, 5})}},
