@@ -27,6 +27,7 @@
 #include "mx/layout.h"
 #include "mx/linalg.h"
 #include "mx/matmul.h"
+#include "mx/memory.h"
 #include "mx/random.h"
 #include "mx/reduce.h"
 #include "mx/sort.h"

@@ -3,18 +3,19 @@
  * A block from the heap is one allocation, header first, data on the next cache line. Freed blocks go to a
  * cache of lists by size class (four classes an octave, so that at most a quarter is wasted), because a
  * decode step asks for the same sizes again and again, and because fresh pages of a large block cost more
- * than the kernel that fills them. The cache holds at most CACHE_LIMIT bytes. */
+ * than the kernel that fills them. The cache has a limit of its own, and one together with what is used. */
 #include "array/node.h"
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "mx/memory.h"
 
 #include <pthread.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum { DATA_OFFSET = 128, CLASSES = 4 * 48 };
-#define CACHE_LIMIT ((size_t)512 << 20)
-#define HUGE_BLOCK  ((size_t)4 << 20)
+#define HUGE_BLOCK ((size_t)4 << 20)
 
 typedef struct block {
     buffer b;
@@ -26,7 +27,9 @@ _Static_assert(sizeof(block) <= DATA_OFFSET, "the header ends before the data");
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static block *cache[CLASSES];
-static size_t cached;
+static size_t cached; /* under lock, as the limits */
+static size_t cache_limit = (size_t)512 << 20;
+static size_t memory_limit; /* 0: not asked for yet */
 static _Atomic size_t active, peak;
 
 /* The smallest class whose size is >= n; its size in *bytes. -1 when n is absurd. */
@@ -66,11 +69,28 @@ static block *cache_take(int class)
     return k;
 }
 
-/* Keeps a block for later; false if the cache is full. */
+size_t mx_memory_size(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (size_t)pages * (size_t)size : 0;
+}
+
+/* The limit in effect; the lock is held. */
+static size_t limit_now(void)
+{
+    size_t machine = memory_limit ? 0 : mx_memory_size();
+    if (!memory_limit)
+        memory_limit = machine ? machine / 10 * 8 : SIZE_MAX;
+    return memory_limit;
+}
+
+/* Keeps a block for later; false if that would break a limit. */
 static bool cache_put(block *k)
 {
     pthread_mutex_lock(&lock);
-    bool room = cached + k->bytes <= CACHE_LIMIT;
+    size_t kept = cached + k->bytes;
+    bool room =
+        kept <= cache_limit && kept + atomic_load_explicit(&active, memory_order_relaxed) <= limit_now();
     if (room) {
         k->next = cache[k->size_class];
         cache[k->size_class] = k;
@@ -159,6 +179,50 @@ void buffer_trim_cache(void)
     cached = 0;
     pthread_mutex_unlock(&lock);
 }
+
+void mx_clear_cache(void) { buffer_trim_cache(); }
+
+size_t mx_cache_memory(void)
+{
+    pthread_mutex_lock(&lock);
+    size_t n = cached;
+    pthread_mutex_unlock(&lock);
+    return n;
+}
+
+size_t mx_set_cache_limit(size_t bytes)
+{
+    pthread_mutex_lock(&lock);
+    size_t before = cache_limit;
+    bool above = cached > bytes;
+    cache_limit = bytes;
+    pthread_mutex_unlock(&lock);
+    if (above)
+        buffer_trim_cache();
+    return before;
+}
+
+size_t mx_set_memory_limit(size_t bytes)
+{
+    pthread_mutex_lock(&lock);
+    size_t before = limit_now();
+    memory_limit = bytes ? bytes : 1;
+    bool above = cached + atomic_load(&active) > bytes;
+    pthread_mutex_unlock(&lock);
+    if (above)
+        buffer_trim_cache();
+    return before;
+}
+
+size_t mx_memory_limit(void)
+{
+    pthread_mutex_lock(&lock);
+    size_t limit = limit_now();
+    pthread_mutex_unlock(&lock);
+    return limit;
+}
+
+void mx_reset_peak_memory(void) { atomic_store(&peak, 0); }
 
 size_t mx_active_memory(void) { return atomic_load(&active); }
 

@@ -5,9 +5,12 @@
  * halves of ZMM too, AMX the tile configuration and data. A processor that is not x86-64 has none of them. */
 #include "base/cpuid.h"
 
+#include <stdio.h>
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <stdint.h>
+#include <string.h>
 #if defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -66,8 +69,20 @@ bool cpuid_amx(void)
     return cpuid_avx512() && all(saved_states(), 0x60000) && all(query(7).d, tile_int8) && tiles_granted();
 }
 
+void cpuid_name(char *name, size_t size)
+{
+    char text[49] = "";
+    for (unsigned i = 0; i < 3; i++) {
+        cpuid_regs r = query(0x80000002 + i);
+        memcpy(text + i * sizeof r, &r, sizeof r);
+    }
+    const char *begin = text + strspn(text, " ");
+    snprintf(name, size, "%s", *begin ? begin : "unknown");
+}
+
 #else
 
+void cpuid_name(char *name, size_t size) { snprintf(name, size, "unknown"); }
 bool cpuid_avx2(void) { return false; }
 bool cpuid_avx512(void) { return false; }
 bool cpuid_amx(void) { return false; }

@@ -3,6 +3,7 @@
 #define MICA_BASE_CPUID_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* AVX2, FMA, F16C and BMI2, with the wide registers saved by the system. Always false off x86-64. */
 bool cpuid_avx2(void);
@@ -12,5 +13,8 @@ bool cpuid_avx512(void);
  * whole process (from then on a signal stack of its own must be larger); false when it refuses. Linux only.
  */
 bool cpuid_amx(void);
+
+/* The processor's name as its maker gave it, "unknown" if it has none: at most size - 1 characters. */
+void cpuid_name(char *name, size_t size);
 
 #endif
