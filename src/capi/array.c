@@ -251,3 +251,78 @@ ELEMENT(float16, float16_t)
 #ifdef HAS_BFLOAT16
 ELEMENT(bfloat16, bfloat16_t)
 #endif
+
+/* --- the state of evaluation and the layout --- */
+
+int _mlx_array_is_available(bool *res, const mlx_array arr)
+{
+    const node *n = LOOK_AT(arr);
+    if (n)
+        *res = node_status(n) == NODE_READY;
+    return !n;
+}
+
+/* What was not started is not waited for. */
+int _mlx_array_wait(const mlx_array arr)
+{
+    capi_begin();
+    if (!mx_is_null(capi_in(arr)))
+        mx_data(arr);
+    return STATUS(error_pending());
+}
+
+/* Do the elements lie densely when axes are taken from `first` on, fastest first? Axes of size 1
+ * do not matter. */
+static bool is_dense(const node *n, int first, int step)
+{
+    int64_t expected = 1;
+    for (int i = 0, axis = first; i < n->ndim; i++, axis += step) {
+        if (n->shape[axis] != 1 && n->strides[axis] != expected)
+            return false;
+        expected *= n->shape[axis];
+    }
+    return true;
+}
+
+/* Do they in some order? Axes that repeat an element (stride 0) add none. */
+static bool is_dense_somehow(const node *n)
+{
+    bool used[MX_MAX_DIMS] = {0};
+    int64_t expected = 1;
+    for (int found = 0; found < n->ndim; found++) {
+        int next = -1;
+        for (int i = 0; i < n->ndim && next < 0; i++)
+            if (!used[i] && (n->shape[i] == 1 || n->strides[i] == 0 || n->strides[i] == expected))
+                next = i;
+        if (next < 0)
+            return false;
+        used[next] = true;
+        if (n->shape[next] != 1 && n->strides[next] != 0)
+            expected *= n->shape[next];
+    }
+    return true;
+}
+
+int _mlx_array_is_contiguous(bool *res, const mlx_array arr)
+{
+    const node *n = LOOK_AT(arr);
+    if (n)
+        *res = n->size == 0 || is_dense_somehow(n);
+    return !n;
+}
+
+int _mlx_array_is_row_contiguous(bool *res, const mlx_array arr)
+{
+    const node *n = LOOK_AT(arr);
+    if (n)
+        *res = n->size == 0 || is_dense(n, n->ndim - 1, -1);
+    return !n;
+}
+
+int _mlx_array_is_col_contiguous(bool *res, const mlx_array arr)
+{
+    const node *n = LOOK_AT(arr);
+    if (n)
+        *res = n->size == 0 || is_dense(n, 0, 1);
+    return !n;
+}

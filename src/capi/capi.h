@@ -25,6 +25,9 @@
 int capi_report(const char *file, int line);
 #define REPORT() capi_report(HERE)
 
+/* What a look-up returns, without an error, when there is nothing. */
+#define CAPI_ABSENT 2
+
 /* The status of a shim whose work returned rc: 0, or 1 with the error reported. */
 static inline int capi_status(int rc, const char *file, int line) { return rc ? capi_report(file, line) : 0; }
 #define STATUS(rc) capi_status(rc, HERE)
@@ -37,15 +40,32 @@ size_t capi_begin(void);
 void *capi_need(void *ctx, const char *type);
 static inline mlx_array capi_in(mlx_array a) { return (mlx_array){capi_need(a.ctx, "mlx_array")}; }
 
+/* dtype, or float32 with an error when it is none. */
+mlx_dtype capi_dtype(mlx_dtype dtype);
+/* Is the text there? Else an error that says which parameter it is. */
+bool capi_text(const char *text, const char *parameter);
+/* Room for n results, all null; NULL with an error. For capi_leave_room. */
+mlx_array *capi_room(size_t n);
+
 /* Ends a shim: res becomes x, or several results become x[0..n) if rc is 0. Status. */
 int capi_leave(size_t mark, mlx_array *res, mlx_array x, const char *file, int line);
 int capi_leave_all(size_t mark, mlx_array *const *res, const mlx_array *x, size_t n, int rc, const char *file,
                    int line);
 int capi_leave_vector(size_t mark, mlx_vector_array *res, const mlx_array *x, size_t n, int rc,
                       const char *file, int line);
+/* The same with x from capi_room, which is freed. */
+int capi_leave_room(size_t mark, mlx_vector_array *res, mlx_array *x, size_t n, int rc, const char *file,
+                    int line);
 #define LEAVE(mark, res, x)               capi_leave(mark, res, x, HERE)
 #define LEAVE_ALL(mark, res, x, n, rc)    capi_leave_all(mark, res, x, n, rc, HERE)
 #define LEAVE_VECTOR(mark, res, x, n, rc) capi_leave_vector(mark, res, x, n, rc, HERE)
+
+/* A list of numbers that is not NULL, which to an mx_ function would mean all axes. */
+static inline const int *capi_ints(const int *p)
+{
+    static const int none;
+    return p ? p : &none;
+}
 
 /* The arrays of a vector, *n of them; NULL with an error for an empty handle. */
 const mlx_array *capi_items(mlx_vector_array v, size_t *n);

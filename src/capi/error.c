@@ -4,7 +4,10 @@
  * may set another one. */
 #include "capi/capi.h"
 
+#include "base/mem.h"
+#include "capi/stream.h"
 #include "mlx/c/error.h"
+#include "mx/stream.h"
 
 #include <pthread.h>
 #include <stdarg.h>
@@ -77,7 +80,9 @@ size_t capi_begin(void)
 size_t capi_enter(mlx_stream s)
 {
     size_t mark = capi_begin();
-    capi_need(s.ctx, "mlx_stream");
+    int stream = capi_stream_of(s);
+    if (stream >= 0)
+        mx_use_stream(stream);
     return mark;
 }
 
@@ -109,4 +114,29 @@ int capi_leave_vector(size_t mark, mlx_vector_array *res, const mlx_array *x, si
     bool failed = rc || error_pending() || mlx_vector_array_set_data(res, x, n);
     mx_release(mark);
     return !failed ? 0 : error_pending() ? capi_report(file, line) : 1;
+}
+
+int capi_leave_room(size_t mark, mlx_vector_array *res, mlx_array *x, size_t n, int rc, const char *file,
+                    int line)
+{
+    int status = capi_leave_vector(mark, res, x, n, rc, file, line);
+    mem_free(x);
+    return status;
+}
+
+mlx_array *capi_room(size_t n) { return mem_calloc(n, sizeof(mlx_array)); }
+
+mlx_dtype capi_dtype(mlx_dtype dtype)
+{
+    if ((unsigned)dtype < MX_DTYPES)
+        return dtype;
+    error_set("%d is no dtype", (int)dtype);
+    return MLX_FLOAT32;
+}
+
+bool capi_text(const char *text, const char *parameter)
+{
+    if (!text)
+        error_set("expected a text for %s, not NULL", parameter);
+    return text != NULL;
 }

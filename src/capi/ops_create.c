@@ -1,0 +1,47 @@
+/* Arrays from nothing. */
+#include "capi/capi.h"
+#include "mlx/c/ops.h"
+
+int mlx_arange(mlx_array *res, double start, double stop, double step, mlx_dtype dtype, const mlx_stream s)
+{
+    size_t mark = capi_enter(s);
+    return LEAVE(mark, res, mx_arange(start, stop, step, capi_dtype(dtype)));
+}
+
+int mlx_full(mlx_array *res, const int *shape, size_t shape_num, const mlx_array vals, mlx_dtype dtype,
+             const mlx_stream s)
+{
+    size_t mark = capi_enter(s);
+    return LEAVE(mark, res, mx_full(capi_ints(shape), shape_num, capi_in(vals), capi_dtype(dtype)));
+}
+
+int mlx_zeros(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype, const mlx_stream s)
+{
+    size_t mark = capi_enter(s);
+    return LEAVE(mark, res, mx_zeros(capi_ints(shape), shape_num, capi_dtype(dtype)));
+}
+
+int mlx_ones(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype, const mlx_stream s)
+{
+    size_t mark = capi_enter(s);
+    return LEAVE(mark, res, mx_ones(capi_ints(shape), shape_num, capi_dtype(dtype)));
+}
+
+/* LIKE(name): mlx_<name> is mx_<name> of one array. */
+#define LIKE(name)                                                        \
+    int mlx_##name(mlx_array *res, const mlx_array a, const mlx_stream s) \
+    {                                                                     \
+        size_t mark = capi_enter(s);                                      \
+        return LEAVE(mark, res, mx_##name(capi_in(a)));                   \
+    }
+
+#if MLX_C_ABI >= MLX_C_ABI_0_6_0
+/* WINDOW(name): mlx_<name> is the window mx_<name>. */
+#define WINDOW(name)                                          \
+    int mlx_##name(mlx_array *res, int M, const mlx_stream s) \
+    {                                                         \
+        size_t mark = capi_enter(s);                          \
+        return LEAVE(mark, res, mx_##name(M));                \
+    }
+
+#endif
