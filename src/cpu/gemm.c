@@ -3,7 +3,6 @@
  *   - dot: few rows of a, rows of b^T contiguous (a weight). Weights straight from where they are, each read
  * once.
  *   - axpy: few rows of a, rows of b contiguous. The same, by columns.
- *   - a plain loop: all three float64.
  *   - packed (below): anything else.
  *
  * A product with few columns but many rows is turned round first (c^T = b^T a^T). In all of them a thread
@@ -55,7 +54,7 @@ typedef struct job {
 
 static size_t min(size_t a, size_t b) { return a < b ? a : b; }
 static size_t round_up(size_t x, size_t to) { return (x + to - 1) / to * to; }
-static size_t element_size(mlx_dtype t) { return t == MLX_FLOAT64 ? 8 : t == MLX_FLOAT32 ? 4 : 2; }
+static size_t element_size(mlx_dtype t) { return mx_dtype_size(t); }
 
 static const void *at(const gemm_matrix *x, size_t i, size_t j)
 {
@@ -229,24 +228,6 @@ static int packed(job *g)
     return 0;
 }
 
-/* --- float64 --- */
-
-static void multiply_f64(void *arg, size_t begin, size_t end)
-{
-    const job *g = arg;
-    const double *a = g->a.data, *b = g->b.data;
-    for (size_t i = begin; i < end; i++) {
-        double *y = (double *)(void *)g->c + i * g->c_rs;
-        memset(y, 0, g->n * sizeof *y);
-        for (size_t p = 0; p < g->k; p++) {
-            double x = a[(int64_t)i * g->a.rs + (int64_t)p * g->a.cs];
-            const double *row = b + (int64_t)p * g->b.rs;
-            for (size_t j = 0; j < g->n; j++)
-                y[j] += x * row[(int64_t)j * g->b.cs];
-        }
-    }
-}
-
 /* --- the door --- */
 
 static void zero(const job *g, size_t size)
@@ -278,15 +259,16 @@ int cpu_gemm_with(const gemm_kernels *t, size_t m, size_t n, size_t k, gemm_matr
         zero(&g, element_size(c_dtype));
         return 0;
     }
-    if (a.dtype == MLX_FLOAT64 && b.dtype == MLX_FLOAT64 && c_dtype == MLX_FLOAT64) {
-        pool_for(m, GRAIN / (n * k) + 1, multiply_f64, &g);
-        return 0;
-    }
+    if (a.dtype == b.dtype && a.dtype == c_dtype && c_dtype == MLX_FLOAT64)
+        return cpu_gemm_f64(t, m, n, k, a, b, c, ldc);
+    if (a.dtype == b.dtype && a.dtype == c_dtype && c_dtype == MLX_COMPLEX64)
+        return cpu_gemm_complex(t, m, n, k, a, b, c, ldc);
     g.a_slot = norm_slot(a.dtype);
     g.b_slot = norm_slot(b.dtype);
     g.c_slot = norm_slot(c_dtype);
     if (g.a_slot < 0 || g.b_slot < 0 || g.c_slot < 0)
-        return error_set("gemm: dtypes must be float32, float16 or bfloat16, or all float64; convert first");
+        return error_set("gemm: dtypes must be float32, float16 or bfloat16, or all float64 or complex64; "
+                         "convert first");
     if (n < m && n <= AXPY_ROWS)
         turn(&g);
     if (g.m <= DOT_ROWS && g.b.rs == 1)

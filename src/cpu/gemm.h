@@ -1,4 +1,4 @@
-/* Dense matrix products in float32, float16 and bfloat16, any mix of them. */
+/* Dense matrix products in float32, float16 and bfloat16, any mix of them; in float64 and in complex64. */
 #ifndef MICA_CPU_GEMM_H
 #define MICA_CPU_GEMM_H
 
@@ -13,9 +13,9 @@ typedef struct gemm_matrix {
 } gemm_matrix;
 
 /* c (m, n) = a (m, k) b (k, n), c row-major with rows ldc elements apart; sums in float32. dtypes float32,
- * float16, bfloat16 for each of a, b, c (float64 too, when all three are); k = 0 gives zeros. Runs on the
- * pool when it is worth it; the values do not depend on the number of threads. 0, or -1 with the error set
- * when scratch memory cannot be had. */
+ * float16, bfloat16 for each of a, b, c (float64 or complex64 too, when all three are); k = 0 gives zeros.
+ * Runs on the pool when it is worth it; the values do not depend on the number of threads. 0, or -1 with the
+ * error set when scratch memory cannot be had. */
 int cpu_gemm(size_t m, size_t n, size_t k, gemm_matrix a, gemm_matrix b, void *c, mlx_dtype c_dtype,
              size_t ldc);
 
@@ -44,10 +44,23 @@ typedef struct gemm_kernels {
     void (*axpy[3])(size_t k, const void *b, int64_t ldb, size_t n, const float *x, size_t ldx, size_t m,
                     float *y, size_t ldy);
 
+    /* The same as tile, panels and axpy in float64; panels of b are nr / 2 lanes wide, and both are complete.
+     */
+    void (*tile_f64)(size_t rows, size_t cols, size_t k, const double *a, const double *b, double *c,
+                     size_t ldc, bool add);
+    double (*dot_f64)(const double *x, const double *y, size_t n);
+    void (*axpy_f64)(double x, const double *b, size_t n, double *y); /* y += x b */
+
     /* n elements to and from contiguous float32; strides in elements. */
     void (*widen[3])(const void *src, int64_t stride, size_t n, float *dst);
     void (*narrow[3])(const float *src, size_t n, void *dst);
 } gemm_kernels;
+
+/* What cpu_gemm_with does for float64 and for complex64 (gemm_wide.c); m, n and k are not 0. */
+int cpu_gemm_f64(const gemm_kernels *t, size_t m, size_t n, size_t k, gemm_matrix a, gemm_matrix b, double *c,
+                 size_t ldc);
+int cpu_gemm_complex(const gemm_kernels *t, size_t m, size_t n, size_t k, gemm_matrix a, gemm_matrix b,
+                     void *c, size_t ldc);
 
 /* cpu_gemm with a table of one's choice: for tests and benchmarks. */
 int cpu_gemm_with(const gemm_kernels *t, size_t m, size_t n, size_t k, gemm_matrix a, gemm_matrix b, void *c,

@@ -36,6 +36,11 @@ mlx_array grad_number(double v, mlx_array like);
 mlx_array grad_times(mlx_array x, double v);
 /* Zeros of x's shape and dtype. */
 mlx_array grad_zeros(mlx_array x);
+/* For products of matrices that index arrays pick: the gradient of x (the picked left sides) when those of
+ * the pairs, in lhs's order, are g. */
+mlx_array grad_gathered_left(mlx_array x, mlx_array g, mlx_array lhs);
+/* And that of the `count` right sides: the sum over the pairs of each of x[lhs]^T g, (count, K, N). */
+mlx_array grad_gathered_right(mlx_array x, mlx_array g, mlx_array lhs, mlx_array rhs, int count);
 /* The sum over the last axis, which stays with size 1. */
 mlx_array grad_sum_last(mlx_array x);
 

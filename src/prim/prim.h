@@ -111,6 +111,13 @@ typedef struct prim_scan {
     int32_t axis;
     int32_t reverse, inclusive;
 } prim_scan;
+typedef struct prim_addmm {
+    float alpha, beta;
+} prim_addmm;
+typedef struct prim_hadamard {
+    float scale;
+    int32_t transposed;
+} prim_hadamard;
 typedef struct prim_quant {
     int32_t group, bits, transpose, precision;
 } prim_quant; /* Quantize, Dequantize, QuantizedMatmul */

@@ -247,54 +247,6 @@ int shape_reduce_last(node *const *in, size_t n, const void *params, prim_spec *
     return 1;
 }
 
-/* (.., M, K) x (.., K, N), batch axes already equal or broadcastable. */
-int shape_matmul(node *const *in, size_t n, const void *params, prim_spec *out)
-{
-    (void)n, (void)params;
-    const node *a = in[0], *b = in[1];
-    int ndim = shape_broadcast_dims(a->shape, a->ndim - 2, b->shape, b->ndim - 2, out->shape);
-    if (ndim < 0 || a->shape[a->ndim - 1] != b->shape[b->ndim - 2])
-        return error_set("[matmul] shapes %s and %s do not fit", shape_text(a->shape, a->ndim),
-                         shape_text(b->shape, b->ndim));
-    out->dtype = mx_promote(dtype_of(a), dtype_of(b));
-    out->ndim = ndim + 2;
-    out->shape[ndim] = a->shape[a->ndim - 2];
-    out->shape[ndim + 1] = b->shape[b->ndim - 1];
-    return 1;
-}
-
-int shape_quantize(node *const *in, size_t n, const void *params, prim_spec *out)
-{
-    const prim_quant *p = params;
-    for (int i = 0; i < 3; i++) {
-        shape_same(in, n, params, &out[i]);
-        int *last = &out[i].shape[out[i].ndim - 1];
-        *last = i == 0 ? (int)((int64_t)*last * p->bits / 32) : *last / p->group;
-    }
-    out[0].dtype = MLX_UINT32;
-    return 3;
-}
-
-int shape_dequantize(node *const *in, size_t n, const void *params, prim_spec *out)
-{
-    const prim_quant *p = params;
-    shape_same(in, n, params, out);
-    out->dtype = dtype_of(in[1]);
-    out->shape[out->ndim - 1] = in[1]->shape[in[1]->ndim - 1] * p->group;
-    return 1;
-}
-
-int shape_quantized_matmul(node *const *in, size_t n, const void *params, prim_spec *out)
-{
-    const prim_quant *p = params;
-    const node *w = in[1], *scales = in[2];
-    shape_same(in, n, params, out);
-    out->dtype = mx_promote(dtype_of(in[0]), dtype_of(scales));
-    out->shape[out->ndim - 1] =
-        p->transpose ? w->shape[w->ndim - 2] : scales->shape[scales->ndim - 1] * p->group;
-    return 1;
-}
-
 int shape_attention(node *const *in, size_t n, const void *params, prim_spec *out)
 {
     shape_same(in, n, params, out);

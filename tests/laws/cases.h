@@ -162,6 +162,28 @@ static mlx_array searchsorted(const mlx_array *x)
     return mx_searchsorted(mx_arange(-2.013, 2, 0.517, mx_dtype_of(x[0])), x[0], true);
 }
 static mlx_array matmul(const mlx_array *x) { return mx_matmul(x[0], x[1]); }
+static mlx_array addmm(const mlx_array *x) { return mx_addmm(x[2], x[0], x[1], 0.5f, -2); }
+static mlx_array picks(int a, int b, int c, int d)
+{
+    return mx_from((int[]){a, b, c, d}, SHAPE(2, 2), MLX_INT32);
+}
+static mlx_array gather_mm(const mlx_array *x)
+{
+    return mx_gather_mm(x[0], x[1], picks(1, 0, 1, 1), picks(2, 0, 1, 2), false);
+}
+static mlx_array gather_mm_right(const mlx_array *x)
+{
+    return mx_gather_mm(x[0], x[1], MX_NULL, mx_from((int[]){0, 2}, SHAPE(2), MLX_UINT32), true);
+}
+static mlx_array segmented_mm(const mlx_array *x)
+{
+    return mx_segmented_mm(x[0], x[1], mx_from((int[]){0, 3, 2, 7, 5, 5}, SHAPE(3, 2), MLX_INT32));
+}
+static mlx_array block_masked_mm(const mlx_array *x)
+{
+    return mx_block_masked_mm(x[0], x[1], 32, mx_square(x[2]), x[2], MX_NULL);
+}
+static mlx_array hadamard(const mlx_array *x) { return mx_hadamard_transform(x[0], NULL); }
 static mlx_array quantize(const mlx_array *x)
 {
     mlx_array q[3];
@@ -345,6 +367,14 @@ static const law laws[] = {
     {"matmul", matmul, 2, 0, {F(3, {2, 3, 7}), F(2, {7, 5})}},
     {"matmul, batched", matmul, 2, 0, {F(4, {2, 1, 3, 7}), F(3, {4, 7, 5})}},
     {"matmul, vectors", matmul, 2, SKIP_EMPTY, {F(1, {40}), F(2, {40, 3})}},
+    {"addmm", addmm, 3, SKIP_EMPTY, {F(3, {2, 3, 7}), F(2, {7, 5}), F(2, {3, 1})}},
+    {"addmm, batched", addmm, 3, SKIP_EMPTY, {F(4, {2, 1, 3, 7}), F(3, {4, 7, 5}), F(1, {5})}},
+    {"gather_mm", gather_mm, 2, SKIP_EMPTY, {F(3, {2, 3, 7}), F(3, {3, 7, 5})}},
+    {"gather_mm, right", gather_mm_right, 2, SKIP_EMPTY, {F(4, {3, 2, 1, 7}), F(3, {3, 7, 5})}},
+    {"segmented_mm", segmented_mm, 2, SKIP_EMPTY, {F(2, {3, 7}), F(2, {7, 5})}},
+    {"block_masked_mm", block_masked_mm, 3, SKIP_EMPTY, {F(2, {34, 7}), F(2, {7, 20}), P(2, {2, 1})}},
+    {"hadamard", hadamard, 1, SKIP_EMPTY, {F(2, {3, 16})}},
+    {"hadamard, 20 * 2", hadamard, 1, SKIP_EMPTY, {F(2, {2, 40})}},
     {"quantize, dequantize", quantize, 1, SKIP_HALVES | SKIP_EMPTY | SINGLE, {F(2, {3, 64})}},
     {"quantized_matmul",
      quantized_matmul,

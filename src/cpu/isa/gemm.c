@@ -95,6 +95,67 @@ static void tile(size_t rows, size_t cols, size_t k, const float *a, const float
 #undef HEIGHT
 }
 
+/* --- float64 --- */
+
+#define LANES_F64 (SIMD_LANES / 2)
+#define NR_F64    (NR / 2)
+typedef double simd_f64 __attribute__((vector_size(SIMD_LANES * 4)));
+
+SIMD_INLINE simd_f64 load_f64(const double *p)
+{
+    simd_f64 v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+/* Always a whole tile, since the panels are padded; what lies outside c is dropped. */
+static void tile_f64(size_t rows, size_t cols, size_t k, const double *a, const double *b, double *c,
+                     size_t ldc, bool add)
+{
+    simd_f64 sum[MR][NV] = {0};
+    double out[MR][NR_F64];
+    for (size_t p = 0; p < k; p++, a += MR, b += NR_F64) {
+        simd_f64 bv[NV];
+        UNROLL
+        for (size_t v = 0; v < NV; v++)
+            bv[v] = load_f64(b + v * LANES_F64);
+        UNROLL
+        for (size_t i = 0; i < MR; i++) {
+            simd_f64 av = a[i] - (simd_f64){0};
+            UNROLL
+            for (size_t v = 0; v < NV; v++)
+                sum[i][v] += av * bv[v];
+        }
+    }
+    memcpy(out, sum, sizeof out);
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < cols; j++)
+            c[i * ldc + j] = add ? c[i * ldc + j] + out[i][j] : out[i][j];
+}
+
+static double dot_f64(const double *x, const double *y, size_t n)
+{
+    simd_f64 sum[2] = {0};
+    size_t i = 0;
+    double total = 0;
+    for (; i + 2 * LANES_F64 <= n; i += 2 * LANES_F64) {
+        sum[0] += load_f64(x + i) * load_f64(y + i);
+        sum[1] += load_f64(x + i + LANES_F64) * load_f64(y + i + LANES_F64);
+    }
+    sum[0] += sum[1];
+    for (size_t j = 0; j < LANES_F64; j++)
+        total += sum[0][j];
+    for (; i < n; i++)
+        total += x[i] * y[i];
+    return total;
+}
+
+static void axpy_f64(double x, const double *b, size_t n, double *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] += x * b[i];
+}
+
 /* --- the templates that read a stored format --- */
 
 #define NAME(n) n##_f32
@@ -147,6 +208,9 @@ void FILL(gemm)(gemm_kernels *t)
     t->mr = MR;
     t->nr = NR;
     t->tile = tile;
+    t->tile_f64 = tile_f64;
+    t->dot_f64 = dot_f64;
+    t->axpy_f64 = axpy_f64;
     t->narrow[0] = narrow_f32;
     t->narrow[1] = narrow_f16;
     t->narrow[2] = narrow_bf16;

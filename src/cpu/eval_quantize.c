@@ -1,0 +1,82 @@
+/* Quantization and products with quantized matrices: over the kernels of quantize.c and qmm.c. */
+#include "cpu/eval.h"
+#include "cpu/walk.h"
+
+#include <string.h>
+
+int cpu_eval_quantize(node *n)
+{
+    const prim_quant *p = n->params;
+    const node *w = n->inputs[0];
+    buffer *temp;
+    const char *data = walk_dense(w, &temp);
+    int rc = data ? 0 : -1;
+    for (int i = 0; i < 3 && rc == 0; i++)
+        rc = node_allocate(n->outputs[i]);
+    if (rc == 0 && w->size)
+        cpu_quantize(data, (mlx_dtype)w->dtype, w->size / (size_t)p->group, p->group, p->bits,
+                     (uint32_t *)n->outputs[0]->data, n->outputs[1]->data, n->outputs[2]->data);
+    buffer_release(temp);
+    return rc;
+}
+
+static void release_all(buffer **temps, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        buffer_release(temps[i]);
+}
+
+/* All inputs row-major; release_all(temps, n_inputs) afterwards, also after -1. */
+static int dense_inputs(const node *n, const char **data, buffer **temps)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < n->n_inputs; i++) {
+        temps[i] = NULL;
+        data[i] = rc ? NULL : walk_dense(n->inputs[i], &temps[i]);
+        rc = data[i] ? rc : -1;
+    }
+    return rc;
+}
+
+int cpu_eval_dequantize(node *n)
+{
+    const prim_quant *p = n->params;
+    buffer *temps[3];
+    const char *data[3];
+    int rc = dense_inputs(n, data, temps);
+    if (rc == 0)
+        rc = node_allocate(n);
+    if (rc == 0 && n->size)
+        cpu_dequantize((const uint32_t *)data[0], data[1], data[2], (mlx_dtype)n->inputs[1]->dtype,
+                       n->size / (size_t)p->group, p->group, p->bits, n->data, (mlx_dtype)n->dtype);
+    release_all(temps, 3);
+    return rc;
+}
+
+int cpu_eval_quantized_matmul(node *n)
+{
+    const prim_quant *p = n->params;
+    const node *x = n->inputs[0], *scales = n->inputs[2];
+    size_t k = (size_t)scales->shape[1] * (size_t)p->group, rows = (size_t)n->inputs[1]->shape[0];
+    size_t inner = p->transpose ? k : rows;
+    buffer *temps[4];
+    const char *data[4];
+    int rc = dense_inputs(n, data, temps);
+    if (rc == 0)
+        rc = node_allocate(n);
+    quant_matrix w = {(const uint32_t *)(const void *)data[1],
+                      data[2],
+                      data[3],
+                      (mlx_dtype)scales->dtype,
+                      p->bits,
+                      p->group,
+                      rows,
+                      k};
+    if (rc == 0 && inner == 0)
+        memset(n->data, 0, node_bytes(n));
+    else if (rc == 0 && n->size)
+        rc = cpu_qmm(&w, data[0], (mlx_dtype)x->dtype, inner, x->size / inner, n->data, (mlx_dtype)n->dtype,
+                     p->transpose, (mx_precision)p->precision);
+    release_all(temps, 4);
+    return rc;
+}

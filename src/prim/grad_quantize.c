@@ -1,0 +1,50 @@
+/* Gradients of quantized matrices and their products. */
+#include "prim/grad.h"
+
+#include "base/error.h"
+
+static mlx_array turned(mlx_array x) { return mx_swapaxes(x, -1, -2); }
+
+/* All rows of x as one matrix. */
+static mlx_array rows_of(mlx_array x) { return mx_reshape(x, SHAPE(-1, mx_dim(x, -1))); }
+
+/* From the gradient of the dequantized matrix, weights = codes * scales + biases, to those of scales (at
+ * grads[0]) and biases (at grads[1]). */
+static void through_affine(mlx_array g, mlx_array w, mlx_array scales, mlx_array biases, const prim_quant *p,
+                           const bool *wanted, mlx_array *grads)
+{
+    int shape[MX_MAX_DIMS + 1], n = mx_ndim(scales);
+    for (int i = 0; i < n; i++)
+        shape[i] = mx_shape(scales)[i];
+    shape[n] = p->group;
+    g = mx_astype(g, MLX_FLOAT32);
+    if (wanted[0]) {
+        mlx_array one = mx_ones(shape, (size_t)n, mx_dtype_of(scales));
+        mlx_array codes = mx_dequantize(w, one, grad_zeros(biases), p->group, p->bits);
+        grads[0] = mx_squeeze(grad_sum_last(mx_reshape(mx_multiply(g, codes), shape, (size_t)n + 1)), -1);
+    }
+    if (wanted[1])
+        grads[1] = mx_squeeze(grad_sum_last(mx_reshape(g, shape, (size_t)n + 1)), -1);
+}
+
+void grad_dequantize(const grad_args *a, mlx_array *grads)
+{
+    through_affine(a->given[0], a->in[0], a->in[1], a->in[2], a->n->params, a->wanted + 1, grads + 1);
+}
+
+void grad_quantized_matmul(const grad_args *a, mlx_array *grads)
+{
+    const prim_quant *p = a->n->params;
+    mlx_array x = a->in[0], w = a->in[1], scales = a->in[2], biases = a->in[3], g = a->given[0];
+    if (a->wanted[1]) {
+        error_set("[vjp] QuantizedMatmul has no derivative by its packed weights; differentiate by scales "
+                  "and biases");
+        return;
+    }
+    if (a->wanted[0])
+        grads[0] = mx_quantized_matmul(g, w, scales, biases, !p->transpose, p->group, p->bits, MX_EXACT);
+    if (!a->wanted[2] && !a->wanted[3])
+        return;
+    mlx_array left = p->transpose ? rows_of(g) : rows_of(x), right = p->transpose ? rows_of(x) : rows_of(g);
+    through_affine(mx_matmul(turned(left), right), w, scales, biases, p, a->wanted + 2, grads + 2);
+}
