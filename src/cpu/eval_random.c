@@ -12,7 +12,15 @@ typedef struct random_job {
 static void bits_range(void *arg, size_t begin, size_t end)
 {
     const random_job *j = arg;
-    threefry_bits_range(j->key, j->n->data, node_bytes(j->n), begin, end);
+    size_t bytes = node_bytes(j->n), pairs = threefry_pairs(bytes), whole = threefry_whole_pairs(bytes);
+    uint32_t *out = (uint32_t *)j->n->data;
+    size_t stop = whole < end ? whole : end;
+    if (begin < stop) {
+        cpu_kernels_get()->random.threefry(j->key, (uint32_t)begin, (uint32_t)(pairs + begin), out + begin,
+                                           out + pairs + begin, stop - begin);
+        begin = stop;
+    }
+    threefry_bits_range(j->key, out, bytes, begin, end);
 }
 
 int cpu_eval_random_bits(node *n)

@@ -15,6 +15,7 @@
 #include "cpu/gemm.h"
 #include "cpu/norm.h"
 #include "cpu/qmm.h"
+#include "cpu/random.h"
 #include "cpu/reduce.h"
 
 /* FAMILY(name): field `name` of the table, of type name_kernels. */
@@ -25,7 +26,8 @@
     FAMILY(qmm)         \
     FAMILY(norm)        \
     FAMILY(attention)   \
-    FAMILY(fft)
+    FAMILY(fft)         \
+    FAMILY(random)
 
 typedef enum cpu_isa {
     ISA_LEVEL_portable,
@@ -63,7 +65,8 @@ const char *cpu_isa_problem(void);
     void cpu_fill_qmm_##isa(qmm_kernels *t);                 \
     void cpu_fill_norm_##isa(norm_kernels *t);               \
     void cpu_fill_attention_##isa(attention_kernels *t);     \
-    void cpu_fill_fft_##isa(fft_kernels *t);
+    void cpu_fill_fft_##isa(fft_kernels *t);                 \
+    void cpu_fill_random_##isa(random_kernels *t);
 CPU_FILL_PROTOTYPES(portable)
 CPU_FILL_PROTOTYPES(avx2)
 CPU_FILL_PROTOTYPES(avx512)

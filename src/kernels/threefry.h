@@ -9,13 +9,16 @@
 #include <stdint.h>
 #include <string.h>
 
+/* The third word of the key schedule makes their xor this. */
+#define THREEFRY_PARITY 0x1BD11BDAu
+
 static inline uint32_t threefry_rotate(uint32_t x, int n) { return x << n | x >> (32 - n); }
 
 /* out = the hash of the counter (c0, c1) under the key. */
 static inline void threefry_hash(const uint32_t key[2], uint32_t c0, uint32_t c1, uint32_t out[2])
 {
     static const unsigned char rotations[2][4] = {{13, 15, 26, 6}, {17, 29, 16, 24}};
-    const uint32_t schedule[3] = {key[0], key[1], key[0] ^ key[1] ^ 0x1BD11BDAu};
+    const uint32_t schedule[3] = {key[0], key[1], key[0] ^ key[1] ^ THREEFRY_PARITY};
     uint32_t x = c0 + schedule[0], y = c1 + schedule[1];
     for (unsigned block = 0; block < 5; block++) {
         for (int i = 0; i < 4; i++) {
@@ -50,22 +53,19 @@ static inline void threefry_store(void *out, size_t bytes, size_t i, uint32_t wo
     memcpy((char *)out + 4 * i, &word, room < 4 ? room : 4);
 }
 
+/* The first pairs, whose two words fit whole: those behind them are cut short, or have no second word. */
+static inline size_t threefry_whole_pairs(size_t bytes)
+{
+    size_t pairs = threefry_pairs(bytes), whole = bytes / 4;
+    return whole > pairs ? whole - pairs : 0;
+}
+
 /* The part of threefry_bits that counters begin .. end-1 make, for threads that share the work. */
 static inline void threefry_bits_range(const uint32_t key[2], void *out, size_t bytes, size_t begin,
                                        size_t end)
 {
-    size_t words = bytes / 4 + (bytes % 4 != 0), pairs = threefry_pairs(bytes), whole = bytes / 4;
-    char *first = out, *second = first + 4 * pairs;
-    size_t simple = whole > pairs ? whole - pairs : 0; /* pairs whose second word fits whole */
-    simple = simple < end ? simple : end;
-    size_t i = begin;
-    for (; i < simple; i++) {
-        uint32_t h[2];
-        threefry_hash(key, (uint32_t)i, (uint32_t)(pairs + i), h);
-        memcpy(first + 4 * i, &h[0], 4);
-        memcpy(second + 4 * i, &h[1], 4);
-    }
-    for (; i < end; i++) { /* the last: half a pair, or a word cut short */
+    size_t words = bytes / 4 + (bytes % 4 != 0), pairs = threefry_pairs(bytes);
+    for (size_t i = begin; i < end; i++) {
         uint32_t h[2], has_second = pairs + i < words;
         threefry_hash(key, (uint32_t)i, has_second ? (uint32_t)(pairs + i) : 0, h);
         threefry_store(out, bytes, i, h[0]);

@@ -1,5 +1,5 @@
 /* Threefry against values that MLX printed, and against its own parts. */
-#include "test.h"
+#include "kernels/kernel_test.h"
 
 #include "kernels/threefry.h"
 
@@ -97,11 +97,34 @@ static void ranges_join(void **state)
     }
 }
 
+/* Every instruction set hashes as threefry_hash does, and writes n words each and no more. */
+static void many_at_a_time(void **state)
+{
+    (void)state;
+    const uint32_t key[2] = {0xdeadbeef, 77};
+    cpu_kernels kernels;
+    for (int isa = 0; isa < ISA_LEVELS; isa++)
+        for (size_t n = 0; n < 70 && cpu_kernels_fill(&kernels, (cpu_isa)isa); n++) {
+            guarded first = guarded_new(4 * n), second = guarded_new(4 * n);
+            const uint32_t c0 = UINT32_MAX - 20, c1 = 1000;
+            kernels.random.threefry(key, c0, c1, first.data, second.data, n);
+            for (size_t i = 0; i < n; i++) {
+                uint32_t out[2];
+                threefry_hash(key, c0 + (uint32_t)i, c1 + (uint32_t)i, out);
+                assert_int_equal(((uint32_t *)first.data)[i], out[0]);
+                assert_int_equal(((uint32_t *)second.data)[i], out[1]);
+            }
+            guarded_free(first);
+            guarded_free(second);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys),          cmocka_unit_test(known_hashes), cmocka_unit_test(words),
-        cmocka_unit_test(narrow_widths), cmocka_unit_test(splits),       cmocka_unit_test(ranges_join),
+        cmocka_unit_test(keys),           cmocka_unit_test(known_hashes), cmocka_unit_test(words),
+        cmocka_unit_test(narrow_widths),  cmocka_unit_test(splits),       cmocka_unit_test(ranges_join),
+        cmocka_unit_test(many_at_a_time),
     };
     return RUN_TESTS("threefry", tests, NULL);
 }

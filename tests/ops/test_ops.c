@@ -208,26 +208,6 @@ static void fast(void **state)
     mx_release(0);
 }
 
-/* Figures that MLX gives for the same keys. */
-static void random_numbers_are_mlx(void **state)
-{
-    (void)state;
-    mlx_array key = mx_random_key(0);
-    CHECK_INTS(mx_random_key(((uint64_t)1 << 40) + 5), 256, 5);
-    CHECK_INTS(mx_random_split(key, 2), 4146024105, 967050713, 2718843009, 1272950319);
-    CHECK_INTS(mx_random_bits(SHAPE(5), 4, key), 2467461003, 428148500, 1688610540, 3840466878, 2562233961);
-    CHECK_INTS(mx_random_bits(SHAPE(7), 1, key), 143, 35, 95, 55, 29, 21, 219);
-    CHECK(mx_random_uniform(0, 1, SHAPE(5), MLX_FLOAT32, key), 0, 0x1.2624f0p-1f, 0x1.985072p-4f,
-          0x1.92989cp-2f, 0x1.c9d1c0p-1f, 0x1.31712cp-1f);
-    CHECK(mx_random_uniform(0, 1, SHAPE(4), MLX_FLOAT16, key), 0, 0.96533203125f, 0.2252197265625f,
-          0.6328125f, 0.29638671875f);
-    CHECK(mx_random_normal(SHAPE(5), MLX_FLOAT32, 0, 1, key), 2e-7f, 0x1.80b470p-3f, -0x1.48891cp+0f,
-          -0x1.159906p-2f, 0x1.3fc264p+0f, 0x1.f4acb2p-3f);
-    CHECK_FAILS(mx_random_bits(SHAPE(3), 3, key), "width");
-    CHECK_FAILS(mx_random_split(VEC(1, 2), 2), "a key is");
-    mx_release(0);
-}
-
 static void cleanup(void)
 {
     assert_int_equal(mx_live_nodes(), 0);
@@ -237,10 +217,9 @@ static void cleanup(void)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(elementwise), cmocka_unit_test(shapes),
-        cmocka_unit_test(indexing),    cmocka_unit_test(reductions),
-        cmocka_unit_test(products),    cmocka_unit_test(quantized),
-        cmocka_unit_test(fast),        cmocka_unit_test(random_numbers_are_mlx),
+        cmocka_unit_test(elementwise), cmocka_unit_test(shapes),   cmocka_unit_test(indexing),
+        cmocka_unit_test(reductions),  cmocka_unit_test(products), cmocka_unit_test(quantized),
+        cmocka_unit_test(fast),
     };
     return RUN_TESTS("ops", tests, cleanup);
 }
