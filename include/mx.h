@@ -20,6 +20,7 @@
 
 #include "mx/array.h"
 #include "mx/create.h"
+#include "mx/einsum.h"
 #include "mx/elementwise.h"
 #include "mx/fast.h"
 #include "mx/fft.h"

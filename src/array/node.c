@@ -33,6 +33,7 @@ static _Atomic int64_t live;
 static _Thread_local free_block *lists[CLASSES];
 static _Thread_local unsigned lists_generation;
 static _Thread_local int transforms; /* that run now */
+static _Thread_local int dynamic;    /* recordings for any shape that run now */
 static pthread_key_t exit_key;
 static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
 
@@ -233,6 +234,8 @@ void node_detach(node *n)
 }
 
 int node_trace(int change) { return transforms += change; }
+
+int node_dynamic(int change) { return dynamic += change; }
 
 bool node_is_kept(const node *n) { return (n->flags & NODE_TRACED) && transforms > 0; }
 

@@ -110,6 +110,9 @@ mlx_array node_temp(node *n);
 
 /* A transform begins (+1) or ends (-1) on this thread; they nest. Returns how many run now. */
 int node_trace(int change);
+/* Recording for other shapes than the ones at hand (a shapeless compile) begins (+1) or ends (-1) on this
+ * thread: ops then record what they mean, not the sizes that they see. Returns how many run now. */
+int node_dynamic(int change);
 /* Must n keep its inputs, and leave them as they are, when it is evaluated now? */
 bool node_is_kept(const node *n);
 

@@ -15,6 +15,11 @@ int cpu_eval_contiguous(node *n);
 int cpu_eval_full(node *n);
 int cpu_eval_arange(node *n);
 int cpu_eval_reshape(node *n);
+int cpu_eval_view_of_copy(node *n);
+int cpu_eval_pad(node *n);
+int cpu_eval_dynamic_slice(node *n);
+int cpu_eval_dynamic_slice_update(node *n);
+int cpu_eval_number_of_elements(node *n);
 int cpu_eval_slice_update(node *n);
 int cpu_eval_concatenate(node *n);
 int cpu_eval_gather(node *n);
@@ -48,6 +53,9 @@ int cpu_eval_cholesky(node *n);
 int cpu_eval_eig(node *n);
 int cpu_eval_eigh(node *n);
 int cpu_eval_luf(node *n);
+
+/* n's input i becomes a row-major copy of itself. */
+int cpu_eval_copy_input(node *n, size_t i);
 
 /* Does this back end compute the primitive? Views need no function. */
 bool cpu_eval_has(int prim);

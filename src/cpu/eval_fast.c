@@ -84,28 +84,12 @@ static int rows_start(rows_job *j, node *n, bool in_place)
     return node_allocate_from(n, first, in_place ? 1 : 0);
 }
 
-/* Input i becomes a row-major copy of itself. */
-static int copy_input(node *n, size_t i)
-{
-    const node *x = n->inputs[i];
-    buffer *b = buffer_new(node_bytes(x));
-    if (!b)
-        return -1;
-    walk_copy_dense(x, b->data);
-    node *copy = node_from_buffer(b, b->data, x->shape, x->ndim, (mlx_dtype)x->dtype);
-    if (!copy)
-        return -1;
-    node_release(n->inputs[i]);
-    n->inputs[i] = copy;
-    return 0;
-}
-
 /* The elements of each row of input i lie side by side; the rows may lie anywhere. */
 static int make_rows_dense(node *n, size_t i)
 {
     const node *x = n->inputs[i];
     bool dense = x->ndim == 0 || x->shape[x->ndim - 1] == 1 || x->strides[x->ndim - 1] == 1;
-    return dense ? 0 : copy_input(n, i);
+    return dense ? 0 : cpu_eval_copy_input(n, i);
 }
 
 int cpu_eval_row_function(node *n)
@@ -260,7 +244,7 @@ int cpu_eval_swiglu(node *n)
     if (j.slot < 0)
         return cpu_eval_no_kernel(n, (mlx_dtype)n->dtype);
     for (size_t i = 0; i < 2; i++)
-        if (!(n->inputs[i]->flags & NODE_ROW_CONTIGUOUS) && copy_input(n, i))
+        if (!(n->inputs[i]->flags & NODE_ROW_CONTIGUOUS) && cpu_eval_copy_input(n, i))
             return -1;
     if (node_allocate_from(n, both, 2))
         return -1;

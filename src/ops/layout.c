@@ -5,48 +5,30 @@
 
 #include <string.h>
 
-/* Replaces a -1 by what is left; false with an error if the sizes do not fit. */
-static bool infer(mlx_array x, const int *shape, size_t n, int *out)
-{
-    size_t known = 1, size = mx_size(x);
-    int hole = -1;
-    bool fits = true;
-    for (size_t i = 0; i < n; i++) {
-        out[i] = shape[i];
-        if (shape[i] == -1 && hole < 0)
-            hole = (int)i;
-        else
-            fits &= shape[i] >= 0 && !__builtin_mul_overflow(known, (size_t)shape[i], &known);
-    }
-    if (fits && hole >= 0 && known != 0 && size % known == 0 && size / known <= INT32_MAX)
-        out[hole] = (int)(size / known);
-    else if (!fits || hole >= 0 || known != size) {
-        error_set("[reshape] an array of shape %s cannot become %s", op_shape(x), shape_text(shape, (int)n));
-        return false;
-    }
-    return true;
-}
-
 mlx_array mx_reshape(mlx_array x, const int *shape, size_t n)
 {
-    int full[MX_MAX_DIMS];
     if (mx_is_null(x))
         return x;
     if (n > MX_MAX_DIMS)
         return op_fail("[reshape] %zu dimensions are more than the limit of %d", n, MX_MAX_DIMS);
-    if (!infer(x, shape, n, full))
-        return MX_NULL;
-    if (mx_ndim(x) == (int)n && memcmp(full, mx_shape(x), n * sizeof *full) == 0)
+    if (mx_ndim(x) == (int)n && (n == 0 || memcmp(shape, mx_shape(x), n * sizeof *shape) == 0))
         return x;
-    return op_target(PRIM_Reshape, x, full, n);
+    return op_target(PRIM_Reshape, x, shape, n);
 }
 
 mlx_array mx_transpose(mlx_array x, const int *axes, size_t n)
 {
     uint32_t seen;
     int32_t order[MX_MAX_DIMS];
+    int back[MX_MAX_DIMS];
     if (mx_is_null(x))
         return x;
+    if (!axes && n == 0) {
+        for (int i = 0; i < mx_ndim(x); i++)
+            back[i] = mx_ndim(x) - 1 - i;
+        axes = back;
+        n = (size_t)mx_ndim(x);
+    }
     if ((int)n != mx_ndim(x))
         return op_fail("[transpose] %zu axes are given for an array of %d dimensions", n, mx_ndim(x));
     if (!op_axes("transpose", x, axes, n, &seen))
@@ -67,28 +49,6 @@ mlx_array mx_swapaxes(mlx_array x, int a, int b)
     for (int k = 0; k < mx_ndim(x); k++)
         axes[k] = k == i ? j : k == j ? i : k;
     return mx_transpose(x, axes, (size_t)mx_ndim(x));
-}
-
-mlx_array mx_expand_dims(mlx_array x, int axis)
-{
-    if (mx_is_null(x))
-        return x;
-    int ndim = mx_ndim(x);
-    prim_axis params = {axis < 0 ? axis + ndim + 1 : axis};
-    if (params.axis < 0 || params.axis > ndim || ndim == MX_MAX_DIMS)
-        return op_fail("[expand_dims] axis %d is out of range for an array of %d dimensions", axis, ndim);
-    return prim_make(PRIM_ExpandDims, &x, 1, &params, sizeof params);
-}
-
-mlx_array mx_squeeze(mlx_array x, int axis)
-{
-    int i;
-    if (mx_is_null(x) || (i = op_axis("squeeze", x, axis)) < 0)
-        return MX_NULL;
-    if (mx_shape(x)[i] != 1)
-        return op_fail("[squeeze] axis %d of shape %s is not of size 1", axis, op_shape(x));
-    prim_squeeze params = {(uint32_t)1 << i};
-    return prim_make(PRIM_Squeeze, &x, 1, &params, sizeof params);
 }
 
 mlx_array mx_broadcast_to(mlx_array x, const int *shape, size_t n)
@@ -153,17 +113,6 @@ mlx_array mx_slice_axis(mlx_array x, int axis, int start, int stop)
     return mx_slice(x, a, b, NULL);
 }
 
-/* All but `axis` equal? */
-static bool same_but(mlx_array a, mlx_array b, int axis)
-{
-    if (mx_ndim(a) != mx_ndim(b))
-        return false;
-    for (int i = 0; i < mx_ndim(a); i++)
-        if (i != axis && mx_shape(a)[i] != mx_shape(b)[i])
-            return false;
-    return true;
-}
-
 mlx_array mx_concatenate(const mlx_array *x, size_t n, int axis)
 {
     if (n == 0)
@@ -171,29 +120,31 @@ mlx_array mx_concatenate(const mlx_array *x, size_t n, int axis)
     for (size_t i = 0; i < n; i++)
         if (mx_is_null(x[i]))
             return MX_NULL;
-    prim_axis params = {op_axis("concatenate", x[0], axis)};
+    prim_axis params = {axis == MX_FLATTEN ? 0 : op_axis("concatenate", x[0], axis)};
     if (params.axis < 0)
         return MX_NULL;
     mlx_dtype t = mx_dtype_of(x[0]);
-    for (size_t i = 1; i < n; i++) {
-        if (!same_but(x[0], x[i], params.axis))
-            return op_fail("[concatenate] shapes %s and %s differ outside axis %d", op_shape(x[0]),
-                           op_shape(x[i]), params.axis);
+    for (size_t i = 1; i < n; i++)
         t = mx_promote(t, mx_dtype_of(x[i]));
-    }
     if (n == 1)
-        return x[0];
+        return axis == MX_FLATTEN ? mx_flatten(x[0], 0, -1) : x[0];
     mlx_array *cast = mem_alloc(n, sizeof *cast), y = MX_NULL;
     if (cast) {
         for (size_t i = 0; i < n; i++)
-            cast[i] = mx_astype(x[i], t);
+            cast[i] = mx_astype(axis == MX_FLATTEN ? mx_flatten(x[i], 0, -1) : x[i], t);
         y = prim_make(PRIM_Concatenate, cast, n, &params, sizeof params);
     }
     mem_free(cast);
     return y;
 }
 
-mlx_array mx_contiguous(mlx_array x) { return prim_make(PRIM_Contiguous, &x, 1, NULL, 0); }
+mlx_array mx_contiguous_any(mlx_array x, bool allow_col_major)
+{
+    prim_contiguous params = {allow_col_major};
+    return prim_make(PRIM_Contiguous, &x, 1, &params, sizeof params);
+}
+
+mlx_array mx_contiguous(mlx_array x) { return mx_contiguous_any(x, false); }
 
 mlx_array mx_copy(mlx_array x) { return prim_make(PRIM_Copy, &x, 1, NULL, 0); }
 

@@ -2,6 +2,7 @@
 #include "ops/ops.h"
 
 #include "array/dtype.h"
+#include "base/mem.h"
 
 #include <string.h>
 
@@ -72,4 +73,21 @@ mlx_array op_target(int prim, mlx_array x, const int *shape, size_t n)
     if (n)
         memcpy(params + 1, shape, n * sizeof *shape);
     return prim_make(prim, &x, 1, params, (n + 1) * sizeof *params);
+}
+
+mlx_array op_broadcast_with(int prim, mlx_array x, const int *shape, int ndim, const mlx_array *others,
+                            size_t n)
+{
+    if (node_dynamic(0) == 0)
+        return prim == PRIM_Broadcast ? mx_broadcast_to(x, shape, (size_t)ndim)
+                                      : op_target(prim, x, shape, (size_t)ndim);
+    mlx_array *in = mem_alloc(n + 1, sizeof *in), y = MX_NULL;
+    if (in) {
+        in[0] = x;
+        for (size_t i = 0; i < n; i++) /* only its shape matters */
+            in[1 + i] = mx_stop_gradient(others[i]);
+        y = prim_make(prim, in, n + 1, NULL, 0);
+    }
+    mem_free(in);
+    return y;
 }

@@ -24,6 +24,10 @@ mlx_array op_flatten(const char *op, mlx_array x, int *axis);
 /* The ranges of a slice, one an axis; false with an error on a stride of 0. *whole: the slice is all of x. */
 bool op_ranges(const char *op, mlx_array x, const int *start, const int *stop, const int *strides,
                prim_range *out, bool *whole);
+/* x brought to this shape, which is what it and n others broadcast to, by a Broadcast or Full; while shapes
+ * may change, by a node that follows the others' shapes. */
+mlx_array op_broadcast_with(int prim, mlx_array x, const int *shape, int ndim, const mlx_array *others,
+                            size_t n);
 /* A node whose parameters are a shape: Broadcast, Reshape, Full. */
 mlx_array op_target(int prim, mlx_array x, const int *shape, size_t n);
 

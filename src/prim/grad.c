@@ -19,7 +19,7 @@ mlx_array grad_number(double v, mlx_array like) { return mx_float(v, mx_dtype_of
 
 mlx_array grad_times(mlx_array x, double v) { return mx_multiply(x, grad_number(v, x)); }
 
-mlx_array grad_zeros(mlx_array x) { return mx_zeros(mx_shape(x), (size_t)mx_ndim(x), mx_dtype_of(x)); }
+mlx_array grad_zeros(mlx_array x) { return mx_zeros_like(x); }
 
 mlx_array grad_sum_last(mlx_array x) { return mx_sum(x, SHAPE(-1), true); }
 

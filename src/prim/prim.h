@@ -52,16 +52,18 @@ mlx_array prim_make(int prim, const mlx_array *inputs, size_t n, const void *par
 int prim_make_many(int prim, const mlx_array *inputs, size_t n, const void *params, size_t params_size,
                    mlx_array *out, int n_out);
 
-/* If n's primitive is a VIEW, makes n look into its input's buffer and returns true. */
+/* If n's primitive is a VIEW, or another whose result can be one here, makes n look into its input's buffer
+ * and returns true. */
 bool prim_view(node *n);
 
 /* --- parameters --- */
 
-/* Lists of ints: Broadcast, Reshape, Full (ndim, then the shape; Full's dtype is its input's), Transpose (the
- * axes). */
+/* Lists of ints: Broadcast, Reshape, Full (ndim, then the shape; Full's dtype is its input's; Reshape may
+ * have one -1), Transpose (the axes). Broadcast and Full with more inputs than one have none: the shape is
+ * what all broadcast to. */
 typedef struct prim_axis {
     int32_t axis;
-} prim_axis; /* ExpandDims, Concatenate, GatherAxis, Sort, ArgSort */
+} prim_axis; /* Concatenate, GatherAxis, Sort, ArgSort */
 typedef struct prim_partition {
     int32_t axis, kth;
 } prim_partition; /* Partition, ArgPartition */
@@ -70,7 +72,7 @@ typedef struct prim_search {
 } prim_search; /* SearchSorted */
 typedef struct prim_dtype {
     int32_t dtype;
-} prim_dtype; /* AsType */
+} prim_dtype; /* AsType, View */
 typedef struct prim_arange {
     double start, step;
     int32_t dtype, count;
@@ -78,6 +80,41 @@ typedef struct prim_arange {
 typedef struct prim_squeeze {
     uint32_t axes; /* bit i: axis i goes */
 } prim_squeeze;
+typedef struct prim_expand_dims {
+    uint32_t axes; /* bit i: axis i of the result is new */
+} prim_expand_dims;
+typedef struct prim_flatten {
+    int32_t start, end; /* these axes and those between become one */
+} prim_flatten;
+typedef struct prim_unflatten {
+    int32_t axis, ndim, shape[]; /* what the axis becomes; one size may be -1 */
+} prim_unflatten;
+typedef struct prim_diagonal {
+    int32_t offset, axis1, axis2;
+} prim_diagonal;
+/* AsStrided: sizes and strides of the result's axes over the row-major input, in elements. */
+typedef struct prim_as_strided {
+    int64_t offset, ndim;
+    struct {
+        int64_t size, stride;
+    } axes[];
+} prim_as_strided;
+typedef struct prim_contiguous {
+    int32_t allow_col_major;
+} prim_contiguous;
+/* Pad: a list of these, one an axis. */
+typedef struct prim_pad {
+    int32_t low, high;
+} prim_pad;
+/* DynamicSlice, DynamicSliceUpdate: the axes that the start positions (the last input, int64) are for; then,
+ * DynamicSlice alone, the size of the slice on each axis. */
+typedef struct prim_dynamic_slice {
+    int32_t count, list[];
+} prim_dynamic_slice;
+typedef struct prim_number_of_elements {
+    uint32_t axes;
+    int32_t inverted, dtype;
+} prim_number_of_elements;
 /* Slice: a list of (start, size, stride) for each axis, start within the axis, stride not 0. */
 typedef struct prim_range {
     int32_t start, size, stride;
@@ -158,6 +195,11 @@ typedef struct prim_upper {
 
 /* The shape that a and b broadcast to, in out; its number of dimensions, or -1 if they do not. */
 int shape_broadcast_dims(const int *a, int na, const int *b, int nb, int *out);
+/* v as a size, or -1 with the error "[op] Shape dimension ... is outside the supported range". */
+int shape_size(const char *op, int64_t v);
+/* The shape with a -1 (at most one) replaced by what an array of `size` elements leaves for it; false,
+ * without an error, if that does not work out. */
+bool shape_infer(size_t size, const int *shape, int n, int *out);
 /* "(2, 3, 4)" in a static buffer of the thread: at most four shapes live at once. */
 const char *shape_text(const int *shape, int ndim);
 

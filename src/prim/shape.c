@@ -102,15 +102,6 @@ int shape_astype(node *const *in, size_t n, const void *params, prim_spec *out)
     return 1;
 }
 
-/* params: (ndim, shape...) */
-int shape_target(node *const *in, size_t n, const void *params, prim_spec *out)
-{
-    (void)n;
-    const int32_t *p = params;
-    set(out, dtype_of(in[0]), p + 1, p[0]);
-    return 1;
-}
-
 int shape_arange(node *const *in, size_t n, const void *params, prim_spec *out)
 {
     (void)in, (void)n;
@@ -128,29 +119,6 @@ int shape_transpose(node *const *in, size_t n, const void *params, prim_spec *ou
     return 1;
 }
 
-int shape_expand_dims(node *const *in, size_t n, const void *params, prim_spec *out)
-{
-    (void)n;
-    int axis = ((const prim_axis *)params)->axis, ndim = in[0]->ndim;
-    out->dtype = dtype_of(in[0]);
-    out->ndim = ndim + 1;
-    for (int i = 0, k = 0; i <= ndim; i++)
-        out->shape[i] = i == axis ? 1 : in[0]->shape[k++];
-    return 1;
-}
-
-int shape_squeeze(node *const *in, size_t n, const void *params, prim_spec *out)
-{
-    (void)n;
-    uint32_t axes = ((const prim_squeeze *)params)->axes;
-    out->dtype = dtype_of(in[0]);
-    out->ndim = 0;
-    for (int i = 0; i < in[0]->ndim; i++)
-        if (!(axes >> i & 1))
-            out->shape[out->ndim++] = in[0]->shape[i];
-    return 1;
-}
-
 int shape_slice(node *const *in, size_t n, const void *params, prim_spec *out)
 {
     const prim_range *r = params;
@@ -165,20 +133,6 @@ int shape_item(node *const *in, size_t n, const void *params, prim_spec *out)
     (void)n;
     const node *source = in[0]->outputs[((const prim_item *)params)->index];
     set(out, dtype_of(source), source->shape, source->ndim);
-    return 1;
-}
-
-int shape_concatenate(node *const *in, size_t n, const void *params, prim_spec *out)
-{
-    int axis = ((const prim_axis *)params)->axis;
-    int64_t total = 0;
-    shape_same(in, n, params, out);
-    for (size_t i = 0; i < n; i++)
-        total += in[i]->shape[axis];
-    if (total > INT32_MAX)
-        return error_set("[concatenate] the result's axis %d would have %lld entries", axis,
-                         (long long)total);
-    out->shape[axis] = (int)total;
     return 1;
 }
 

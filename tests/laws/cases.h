@@ -293,6 +293,66 @@ static mlx_array irfft(const mlx_array *x)
     return mx_add(z, mx_fft_irfft(y, 6, 2, MX_FFT_ORTHO));
 }
 
+static mlx_array flatten(const mlx_array *x) { return mx_flatten(mx_swapaxes(x[0], 1, 2), 0, 1); }
+static mlx_array unflatten(const mlx_array *x) { return mx_unflatten(x[0], 1, SHAPE(2, -1)); }
+static mlx_array axes(const mlx_array *x)
+{
+    return mx_squeeze_axes(mx_expand_dims_axes(x[0], SHAPE(0, -1, 2)), SHAPE(2, 0));
+}
+static mlx_array as_strided(const mlx_array *x)
+{
+    return mx_as_strided(x[0], SHAPE(4, 3, 2), (const int64_t[]){-4, 2, 3}, 3, 41);
+}
+static mlx_array view(const mlx_array *x) { return mx_view(mx_view(x[0], MLX_UINT8), mx_dtype_of(x[0])); }
+static mlx_array diagonal(const mlx_array *x) { return mx_diagonal(x[0], 1, 2, 0); }
+static mlx_array diagonal_down(const mlx_array *x) { return mx_diagonal(x[0], -1, 1, 2); }
+static mlx_array diag(const mlx_array *x) { return mx_diag(x[0], -2); }
+static mlx_array pad(const mlx_array *x)
+{
+    return mx_pad(x[0], SHAPE(0, -1), SHAPE(1, 0), SHAPE(0, 2), x[1], "constant");
+}
+static mlx_array pad_reflect(const mlx_array *x) { return mx_pad_symmetric(x[0], 4, MX_NULL, "reflect"); }
+static mlx_array depends(const mlx_array *x)
+{
+    mlx_array out[2];
+    return mx_depends(x, 2, x + 2, 1, out) ? MX_NULL : mx_multiply(out[0], out[1]);
+}
+static mlx_array slice_dynamic(const mlx_array *x)
+{
+    return mx_slice_dynamic(x[0], x[1], SHAPE(2, -2), SHAPE(3, 2, 3));
+}
+static mlx_array slice_update_dynamic(const mlx_array *x)
+{
+    return mx_slice_update_dynamic(x[0], x[1], x[2], SHAPE(2, 1));
+}
+/* Recorded for any shape: the size itself is a node, and so are the shapes that others follow. */
+static mlx_array any_shape(const mlx_array *x)
+{
+    node_dynamic(1);
+    mlx_array size = mx_number_of_elements(x[0], SHAPE(0, 2), true, mx_dtype_of(x[0]));
+    mlx_array y = mx_multiply(mx_add(x[0], mx_ones_like(x[0])), size);
+    node_dynamic(-1);
+    return y;
+}
+static mlx_array any_shape_broadcast(const mlx_array *x)
+{
+    mlx_array out[2];
+    node_dynamic(1);
+    int rc = mx_broadcast_arrays(x, 2, out);
+    node_dynamic(-1);
+    return rc ? MX_NULL : out[1];
+}
+static mlx_array split(const mlx_array *x)
+{
+    mlx_array out[3];
+    return mx_split_sections(x[0], SHAPE(1, 3), -1, out) ? MX_NULL : mx_add(mx_add(out[0], out[1]), out[2]);
+}
+static mlx_array roll(const mlx_array *x) { return mx_roll(x[0], SHAPE(7), MX_FLATTEN); }
+static mlx_array tile(const mlx_array *x) { return mx_tile(mx_repeat(x[0], 2, 1), SHAPE(2, 1, 1, 2)); }
+static mlx_array triangles(const mlx_array *x) { return mx_add(mx_tril(x[0], 1), mx_triu(x[0], 0)); }
+static mlx_array tensordot(const mlx_array *x) { return mx_tensordot(x[0], x[1], SHAPE(1, 0), SHAPE(0, 2)); }
+static mlx_array kron(const mlx_array *x) { return mx_kron(x[0], x[1]); }
+
 #define CUBE F(3, {3, 4, 5})
 /* clang-format off */
 #define INDEX {MLX_INT32, 2, {2, 3}, -4, 3}
@@ -320,6 +380,32 @@ static const law laws[] = {
     {"slice", slice, 1, 0, {CUBE}},
     {"reshape", reshape, 1, SKIP_EMPTY, {CUBE}},
     {"slice_update", slice_update, 2, SKIP_EMPTY, {CUBE, F(3, {3, 2, 3})}},
+    {"flatten", flatten, 1, 0, {CUBE}},
+    {"unflatten", unflatten, 1, 0, {CUBE}},
+    {"expand_dims, squeeze of several axes", axes, 1, 0, {CUBE}},
+    {"as_strided", as_strided, 1, SKIP_EMPTY, {CUBE}},
+    {"view", view, 1, SKIP_GRADIENT, {CUBE}},
+    {"view, refused by gradients", view, 1, SKIP_HALVES | SKIP_EMPTY, {CUBE}},
+    {"diagonal", diagonal, 1, 0, {CUBE}},
+    {"diagonal below", diagonal_down, 1, 0, {CUBE}},
+    {"diag", diag, 1, 0, {F(1, {5})}},
+    {"pad", pad, 2, 0, {CUBE, F(1, {1})}},
+    {"pad by reflection", pad_reflect, 1, SKIP_EMPTY, {CUBE}},
+    {"depends", depends, 3, 0, {CUBE, CUBE, F(2, {2, 2})}},
+    {"slice_dynamic", slice_dynamic, 2, SKIP_EMPTY, {CUBE, {MLX_INT32, 1, {2}, 1, 2}}},
+    {"slice_update_dynamic",
+     slice_update_dynamic,
+     3,
+     SKIP_EMPTY,
+     {CUBE, F(2, {2, 3}), {MLX_INT32, 1, {2}, 1, 2}}},
+    {"of any shape", any_shape, 1, SKIP_EMPTY, {CUBE}},
+    {"broadcast_arrays of any shape", any_shape_broadcast, 2, 0, {CUBE, F(2, {4, 1})}},
+    {"split", split, 1, SKIP_EMPTY, {F(2, {2, 4})}},
+    {"roll", roll, 1, 0, {CUBE}},
+    {"repeat, tile", tile, 1, 0, {CUBE}},
+    {"tril, triu", triangles, 1, 0, {CUBE}},
+    {"tensordot", tensordot, 2, SKIP_EMPTY, {CUBE, F(3, {4, 2, 3})}},
+    {"kron", kron, 2, SKIP_EMPTY, {F(2, {2, 3}), F(1, {4})}},
     {"concatenate", concatenate, 3, 0, {CUBE, F(3, {3, 1, 5}), F(3, {3, 2, 5})}},
     {"take", take, 2, SKIP_EMPTY, {CUBE, INDEX}},
     {"take_along_axis", take_along, 2, SKIP_EMPTY, {CUBE, {MLX_INT32, 3, {3, 2, 1}, -4, 3}}},
