@@ -51,6 +51,7 @@ static const eval_fn table[PRIM_COUNT] = {
     [PRIM_AddMM] = cpu_eval_addmm,
     [PRIM_GatherMM] = cpu_eval_gather_mm,
     [PRIM_SegmentedMM] = cpu_eval_segmented_mm,
+    [PRIM_Convolution] = cpu_eval_convolution,
     [PRIM_Hadamard] = cpu_eval_hadamard,
     [PRIM_Quantize] = cpu_eval_quantize,
     [PRIM_Dequantize] = cpu_eval_dequantize,

@@ -36,6 +36,7 @@ int cpu_eval_matmul(node *n);
 int cpu_eval_addmm(node *n);
 int cpu_eval_gather_mm(node *n);
 int cpu_eval_segmented_mm(node *n);
+int cpu_eval_convolution(node *n);
 int cpu_eval_hadamard(node *n);
 int cpu_eval_quantize(node *n);
 int cpu_eval_dequantize(node *n);

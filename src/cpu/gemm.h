@@ -51,6 +51,9 @@ typedef struct gemm_kernels {
     double (*dot_f64)(const double *x, const double *y, size_t n);
     void (*axpy_f64)(double x, const double *b, size_t n, double *y); /* y += x b */
 
+    /* y[j] = sum over t < taps of x[t][j] * w[t][j], for j < n: a depthwise convolution. */
+    void (*depthwise)(size_t taps, const float *const *x, const float *const *w, size_t n, float *y);
+
     /* n elements to and from contiguous float32; strides in elements. */
     void (*widen[3])(const void *src, int64_t stride, size_t n, float *dst);
     void (*narrow[3])(const float *src, size_t n, void *dst);

@@ -151,6 +151,13 @@ typedef struct prim_scan {
 typedef struct prim_addmm {
     float alpha, beta;
 } prim_addmm;
+enum { PRIM_CONV_DIMS = 3 };
+/* One entry a spatial axis, those that are not there zero. */
+typedef struct prim_conv {
+    int32_t groups, flip;
+    int32_t stride[PRIM_CONV_DIMS], low[PRIM_CONV_DIMS], high[PRIM_CONV_DIMS];
+    int32_t kernel_dilation[PRIM_CONV_DIMS], input_dilation[PRIM_CONV_DIMS];
+} prim_conv;
 typedef struct prim_hadamard {
     float scale;
     int32_t transposed;

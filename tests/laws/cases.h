@@ -183,6 +183,18 @@ static mlx_array block_masked_mm(const mlx_array *x)
 {
     return mx_block_masked_mm(x[0], x[1], 32, mx_square(x[2]), x[2], MX_NULL);
 }
+static mlx_array conv1d(const mlx_array *x) { return mx_conv1d(x[0], x[1], 2, 1, 1, 1); }
+static mlx_array conv2d(const mlx_array *x) { return mx_conv2d(x[0], x[1], 1, 2, 2, 0, 1, 2, 2); }
+static mlx_array conv_general(const mlx_array *x)
+{
+    return mx_conv_general(x[0], x[1], (int[]){2, 1}, 2, (int[]){0, 3}, 2, (int[]){2, 1}, 2, (int[]){1, 2}, 2,
+                           (int[]){3, 1}, 2, 1, true);
+}
+static mlx_array conv_depthwise(const mlx_array *x) { return mx_conv1d(x[0], x[1], 1, 2, 1, 4); }
+static mlx_array conv_transpose(const mlx_array *x)
+{
+    return mx_conv_transpose3d(x[0], x[1], 2, 1, 2, 0, 1, 0, 1, 1, 1, 1, 0, 0, 1);
+}
 static mlx_array hadamard(const mlx_array *x) { return mx_hadamard_transform(x[0], NULL); }
 static mlx_array quantize(const mlx_array *x)
 {
@@ -459,6 +471,11 @@ static const law laws[] = {
     {"gather_mm, right", gather_mm_right, 2, SKIP_EMPTY, {F(4, {3, 2, 1, 7}), F(3, {3, 7, 5})}},
     {"segmented_mm", segmented_mm, 2, SKIP_EMPTY, {F(2, {3, 7}), F(2, {7, 5})}},
     {"block_masked_mm", block_masked_mm, 3, SKIP_EMPTY, {F(2, {34, 7}), F(2, {7, 20}), P(2, {2, 1})}},
+    {"conv1d", conv1d, 2, 0, {F(3, {2, 9, 3}), F(3, {4, 3, 3})}},
+    {"conv2d", conv2d, 2, 0, {F(4, {2, 5, 7, 4}), F(4, {6, 3, 2, 2})}},
+    {"conv_general", conv_general, 2, 0, {F(4, {2, 4, 5, 3}), F(4, {4, 3, 2, 3})}},
+    {"conv1d, depthwise", conv_depthwise, 2, 0, {F(3, {2, 7, 4}), F(3, {4, 3, 1})}},
+    {"conv_transpose3d", conv_transpose, 2, 0, {F(5, {1, 2, 3, 2, 2}), F(5, {3, 2, 2, 3, 2})}},
     {"hadamard", hadamard, 1, SKIP_EMPTY, {F(2, {3, 16})}},
     {"hadamard, 20 * 2", hadamard, 1, SKIP_EMPTY, {F(2, {2, 40})}},
     {"quantize, dequantize", quantize, 1, SKIP_HALVES | SKIP_EMPTY | SINGLE, {F(2, {3, 64})}},

@@ -95,6 +95,35 @@ static void tile(size_t rows, size_t cols, size_t k, const float *a, const float
 #undef HEIGHT
 }
 
+/* --- depthwise --- */
+
+static void depthwise(size_t taps, const float *const *x, const float *const *w, size_t n, float *y)
+{
+    size_t j = 0;
+    for (; j + 2 * SIMD_LANES <= n; j += 2 * SIMD_LANES) {
+        simd_f32 a = {0}, b = {0};
+        for (size_t t = 0; t < taps; t++) {
+            a += simd_load_f32(x[t] + j) * simd_load_f32(w[t] + j);
+            b += simd_load_f32(x[t] + j + SIMD_LANES) * simd_load_f32(w[t] + j + SIMD_LANES);
+        }
+        simd_store_f32(y + j, a);
+        simd_store_f32(y + j + SIMD_LANES, b);
+    }
+    for (size_t count; j < n; j += count) {
+        simd_f32 a = {0};
+        count = n - j < SIMD_LANES ? n - j : SIMD_LANES;
+        if (count == SIMD_LANES) {
+            for (size_t t = 0; t < taps; t++)
+                a += simd_load_f32(x[t] + j) * simd_load_f32(w[t] + j);
+            simd_store_f32(y + j, a);
+        } else {
+            for (size_t t = 0; t < taps; t++)
+                a += simd_load_part_f32(x[t] + j, count) * simd_load_part_f32(w[t] + j, count);
+            simd_store_part_f32(y + j, a, count);
+        }
+    }
+}
+
 /* --- float64 --- */
 
 #define LANES_F64 (SIMD_LANES / 2)
@@ -209,6 +238,7 @@ void FILL(gemm)(gemm_kernels *t)
     t->nr = NR;
     t->tile = tile;
     t->tile_f64 = tile_f64;
+    t->depthwise = depthwise;
     t->dot_f64 = dot_f64;
     t->axpy_f64 = axpy_f64;
     t->narrow[0] = narrow_f32;
