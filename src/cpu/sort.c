@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { SMALL = 64, LARGE = 4096, MOST_VALUES = 2048, BLOCK = 256 };
+enum { TINY = 32, SMALL = 48, LARGE = 4096, MOST_VALUES = 2048, BLOCK = 256 };
 
 #define CAT2(a, b) a##_##b
 #define CAT(a, b)  CAT2(a, b)

@@ -40,6 +40,20 @@ static void CAT(move, E)(void *arg, size_t begin, size_t end)
     }
 }
 
+/* Few elements: each one's place is the number of those before it, counted without branches that cannot be
+ * foreseen. */
+static void CAT(ranks, E)(const E *a, E *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t place = 0;
+        for (size_t k = 0; k < i; k++)
+            place += KEY(a[k]) <= KEY(a[i]);
+        for (size_t k = i + 1; k < n; k++)
+            place += KEY(a[k]) < KEY(a[i]);
+        b[place] = a[i];
+    }
+}
+
 static void CAT(insertion, E)(E *a, size_t n)
 {
     for (size_t i = 1; i < n; i++) {
@@ -56,6 +70,10 @@ static void CAT(insertion, E)(E *a, size_t n)
 static E *CAT(radix, E)(const sort_space *space, size_t n, int key_bits)
 {
     E *a = space->a, *b = space->b;
+    if (n <= TINY) {
+        CAT(ranks, E)(a, b, n);
+        return b;
+    }
     if (n <= SMALL) {
         CAT(insertion, E)(a, n);
         return a;

@@ -6,13 +6,13 @@
 
 /* The inputs and parameters of a Gather or Scatter: x, then the index arrays. */
 typedef struct index_list {
+    mlx_array in[MX_MAX_DIMS + 2];
+    int shape[MX_MAX_DIMS], ndim; /* what the indices broadcast to */
+    int32_t *sizes;               /* of the slice, in params: for the caller to fill in */
     union {
         prim_gather p;
         int32_t room[2 * MX_MAX_DIMS + 2];
     } params;
-    int32_t *sizes;               /* of the slice, in params: for the caller to fill in */
-    int shape[MX_MAX_DIMS], ndim; /* what the indices broadcast to */
-    mlx_array in[MX_MAX_DIMS + 2];
 } index_list;
 /* Bytes of params for n index arrays. */
 #define INDEX_PARAMS(n, x) ((2 + (n) + (size_t)mx_ndim(x)) * sizeof(int32_t))
