@@ -153,6 +153,7 @@ mlx_array mx_linspace(double start, double stop, int num, mlx_dtype dtype)
 int mx_meshgrid(const mlx_array *x, size_t n, bool sparse, const char *indexing, mlx_array *out)
 {
     int shape[MX_MAX_DIMS];
+    mlx_array thin[MX_MAX_DIMS];
     bool exchanged = strcmp(indexing, "xy") == 0;
     memset(out, 0, n * sizeof *out);
     if (!exchanged && strcmp(indexing, "ij") != 0)
@@ -163,9 +164,12 @@ int mx_meshgrid(const mlx_array *x, size_t n, bool sparse, const char *indexing,
         for (size_t k = 0; k < n; k++)
             shape[k] = 1;
         shape[exchanged && n > 1 && i < 2 ? 1 - i : i] = -1;
-        out[i] = mx_reshape(x[i], shape, n);
-        if (mx_is_null(out[i]))
+        thin[i] = mx_reshape(x[i], shape, n);
+        if (mx_is_null(thin[i]))
             return -1;
     }
-    return sparse ? 0 : mx_broadcast_arrays(out, n, out);
+    if (!sparse)
+        return mx_broadcast_arrays(thin, n, out);
+    memcpy(out, thin, n * sizeof *out);
+    return 0;
 }

@@ -363,6 +363,7 @@ static mlx_array roll(const mlx_array *x) { return mx_roll(x[0], SHAPE(7), MX_FL
 static mlx_array tile(const mlx_array *x) { return mx_tile(mx_repeat(x[0], 2, 1), SHAPE(2, 1, 1, 2)); }
 static mlx_array triangles(const mlx_array *x) { return mx_add(mx_tril(x[0], 1), mx_triu(x[0], 0)); }
 static mlx_array tensordot(const mlx_array *x) { return mx_tensordot(x[0], x[1], SHAPE(1, 0), SHAPE(0, 2)); }
+static mlx_array einsum(const mlx_array *x) { return mx_einsum("iji,jk,...k->j...", x, 3); }
 static mlx_array kron(const mlx_array *x) { return mx_kron(x[0], x[1]); }
 
 #define CUBE F(3, {3, 4, 5})
@@ -417,6 +418,7 @@ static const law laws[] = {
     {"repeat, tile", tile, 1, 0, {CUBE}},
     {"tril, triu", triangles, 1, 0, {CUBE}},
     {"tensordot", tensordot, 2, SKIP_EMPTY, {CUBE, F(3, {4, 2, 3})}},
+    {"einsum", einsum, 3, SKIP_EMPTY, {F(3, {3, 4, 3}), F(2, {4, 5}), F(2, {2, 5})}},
     {"kron", kron, 2, SKIP_EMPTY, {F(2, {2, 3}), F(1, {4})}},
     {"concatenate", concatenate, 3, 0, {CUBE, F(3, {3, 1, 5}), F(3, {3, 2, 5})}},
     {"take", take, 2, SKIP_EMPTY, {CUBE, INDEX}},
