@@ -323,7 +323,7 @@ static mlx_array pad(const mlx_array *x)
 {
     return mx_pad(x[0], SHAPE(0, -1), SHAPE(1, 0), SHAPE(0, 2), x[1], "constant");
 }
-static mlx_array pad_reflect(const mlx_array *x) { return mx_pad_symmetric(x[0], 4, MX_NULL, "reflect"); }
+static mlx_array pad_reflect(const mlx_array *x) { return mx_pad_symmetric(x[0], 3, MX_NULL, "reflect"); }
 static mlx_array depends(const mlx_array *x)
 {
     mlx_array out[2];
