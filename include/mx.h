@@ -24,6 +24,7 @@
 #include "mx/einsum.h"
 #include "mx/elementwise.h"
 #include "mx/fast.h"
+#include "mx/function.h"
 #include "mx/fft.h"
 #include "mx/index.h"
 #include "mx/layout.h"

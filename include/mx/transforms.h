@@ -2,7 +2,7 @@
 #ifndef MX_TRANSFORMS_H
 #define MX_TRANSFORMS_H
 
-#include "mx/array.h"
+#include "mx/function.h"
 
 /* --- transforms --- */
 
@@ -21,5 +21,19 @@ MX_API int mx_vjp(mx_function f, void *user, const mlx_array *primals, size_t n,
  * other values come along, and no gradient flows through them. */
 MX_API int mx_value_and_grad(mx_function f, void *user, const mlx_array *in, size_t n, mlx_array *values,
                              size_t m, mlx_array *grads);
+
+/* jvps[0..m) = the derivatives of outputs[0..m) = f(primals[0..n)) along the tangents, of the outputs' shapes
+ * and dtypes. A tangent has its primal's shape; null = zeros. */
+MX_API int mx_jvp(mx_function f, void *user, const mlx_array *primals, size_t n, const mlx_array *tangents,
+                  size_t m, mlx_array *outputs, mlx_array *jvps);
+
+/* The same for functions that return as many arrays as they like: outputs (values) and jvps are added to
+ * lists. */
+MX_API int mx_vjp_list(mx_list_function f, void *user, const mlx_array *primals, size_t n,
+                       const mlx_array *cotangents, size_t m, mx_arrays *outputs, mlx_array *vjps);
+MX_API int mx_jvp_list(mx_list_function f, void *user, const mlx_array *primals, size_t n,
+                       const mlx_array *tangents, size_t n_tangents, mx_arrays *outputs, mx_arrays *jvps);
+MX_API int mx_grad_list(mx_list_function f, void *user, const mlx_array *in, size_t n, mx_arrays *values,
+                        mlx_array *grads);
 
 #endif

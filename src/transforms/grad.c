@@ -1,340 +1,324 @@
-/* Reverse mode: mx_vjp and mx_value_and_grad.
+/* Reverse mode: mx_vjp and mx_value_and_grad; and forward mode, mx_jvp, which is reverse mode twice.
  *
  * The primals are wrapped in Copy nodes that are marked as traced; what is made of traced nodes is traced
  * (node_new does that), and evaluation keeps the graph of such nodes while a transform runs. After the
- * function has run, a walk over the traced nodes from its outputs writes the tape: the nodes that depend on a
- * primal, inputs before users. The tape is then gone through backwards: each primitive's gradient function
- * says what flows on to its inputs, and what reaches an input from several users is added up in that order.
+ * function has run, its graph goes to a tape (tape.h), and the tape is gone through backwards.
  *
- * A node knows its entry by its stamp: entries[stamp] is it, or it has none. So nothing is looked up in a
- * table, no mark has to be undone, and transforms nest. Neither walk recurses. */
-#include "prim/grad.h"
+ * The gradient by the primals, v = u J, is linear in the cotangent u. So the gradient of v by u, with
+ * tangents t as cotangents of v, is J t: the derivative along t. What u is does not matter, and the graph of
+ * the result does not hold it. */
+#include "transforms/tape.h"
+
+#include "array/dtype.h"
 #include "base/error.h"
 #include "base/mem.h"
 
 #include <string.h>
 
-enum { NO_ENTRY = UINT32_MAX };
-
-typedef struct entry {
-    node *n;
-    size_t cotangents; /* place of its results' first in the tape's list */
-    uint32_t input;    /* the input that the walk looks at */
-    uint32_t user;     /* the entry that the walk came from */
-    uint32_t before;   /* the entry before it in the tape's order */
-    bool depends;      /* on a primal */
-} entry;
-
-typedef struct tape {
-    entry *entries;
-    mlx_array *cotangents;
-    size_t n_entries, n_cotangents, cap_entries, cap_cotangents;
-    uint32_t last;     /* of the entries that depend on a primal, inputs before users */
-    size_t widest;     /* most inputs of a node */
-    mlx_array *arrays; /* the inputs and then the gradients of one node */
-    bool *wanted;
-} tape;
-
 /* What a transform is called with. */
 typedef struct call {
     const char *name;
-    mx_function f;
+    mx_list_function f;
     void *user;
     const mlx_array *in;
     size_t n;
-    mlx_array *out;
-    size_t m;
-    mlx_array *grads;
+    bool scalar;            /* the gradient of the first output, a scalar, is wanted */
+    const mlx_array *seeds; /* cotangents, or of jvp tangents; null ones are zero */
+    size_t n_seeds;
+    mx_arrays *out;    /* outputs are added */
+    mlx_array *grads;  /* reverse mode: a gradient for each input */
+    mx_arrays *slopes; /* forward mode: a derivative for each output */
 } call;
-
-static void tape_free(tape *t)
-{
-    mem_free(t->entries);
-    mem_free(t->cotangents);
-    mem_free(t->arrays);
-    mem_free(t->wanted);
-}
-
-static size_t results_of(const node *n) { return n->outputs ? n->n_outputs : 1; }
-
-/* The node's entry, or NULL. */
-static entry *find(const tape *t, const node *n)
-{
-    bool seen = (n->flags & NODE_TRACED) && n->stamp < t->n_entries && t->entries[n->stamp].n == n;
-    return seen ? &t->entries[n->stamp] : NULL;
-}
-
-/* Gives a node an entry, the last one. */
-static int enter(tape *t, node *n, uint32_t user, bool depends)
-{
-    entry *entries = mem_grow(t->entries, &t->cap_entries, t->n_entries + 1, sizeof *entries);
-    if (!entries)
-        return -1;
-    t->entries = entries;
-    mlx_array *list =
-        mem_grow(t->cotangents, &t->cap_cotangents, t->n_cotangents + results_of(n), sizeof *list);
-    if (!list)
-        return -1;
-    t->cotangents = list;
-    if (t->n_entries == NO_ENTRY)
-        return error_set("[vjp] the graph has too many nodes");
-    n->stamp = (uint32_t)t->n_entries;
-    t->entries[t->n_entries++] = (entry){n, t->n_cotangents, 0, user, NO_ENTRY, depends};
-    for (size_t i = 0; i < results_of(n); i++)
-        t->cotangents[t->n_cotangents++] = MX_NULL;
-    t->widest = n->n_inputs > t->widest ? n->n_inputs : t->widest;
-    return 0;
-}
-
-/* Moves on to the next input without an entry, which is returned, or NULL when all are done. */
-static node *next_input(const tape *t, entry *e)
-{
-    bool stops = prim_table[e->n->prim].vjp == grad_zero;
-    for (; !stops && e->input < e->n->n_inputs; e->input++) {
-        node *in = e->n->inputs[e->input];
-        const entry *known = find(t, in);
-        if (!known && (in->flags & NODE_TRACED))
-            return in;
-        e->depends |= known && known->depends;
-    }
-    return NULL;
-}
-
-/* Writes what `root` is made of to the tape: depth first, the way back is in the entries. */
-static int record(tape *t, node *root)
-{
-    if (!(root->flags & NODE_TRACED) || find(t, root))
-        return 0;
-    if (enter(t, root, NO_ENTRY, false))
-        return -1;
-    for (uint32_t at = root->stamp; at != NO_ENTRY;) {
-        entry *e = &t->entries[at];
-        node *in = next_input(t, e);
-        if (in) {
-            if (enter(t, in, at, false))
-                return -1;
-            at = in->stamp;
-            continue;
-        }
-        if (e->depends) {
-            e->before = t->last;
-            t->last = at;
-        }
-        at = e->user;
-    }
-    return 0;
-}
-
-/* Which result of its input a node reads. */
-static size_t result_read(const node *n)
-{
-    return n->prim == PRIM_Item ? (size_t)((const prim_item *)n->params)->index : 0;
-}
-
-/* Adds g to what has reached a result of an entry's node. */
-static void deposit(tape *t, const entry *to, size_t result, mlx_array g)
-{
-    const node *x = to->n->outputs ? to->n->outputs[result] : to->n;
-    mlx_array *slot = &t->cotangents[to->cotangents + result];
-    g = grad_fit(g, x);
-    *slot = mx_is_null(*slot) ? g : mx_add(*slot, g);
-}
-
-/* The results of a node as arrays: itself, or views of each. */
-static void result_arrays(node *n, mlx_array *out)
-{
-    mlx_array self = node_array(n);
-    if (!n->outputs)
-        out[0] = self;
-    for (int i = 0; n->outputs && i < n->n_outputs; i++) {
-        prim_item item = {i};
-        out[i] = prim_make(PRIM_Item, &self, 1, &item, sizeof item);
-    }
-}
-
-/* Passes on what has reached one node. */
-static int step(tape *t, const entry *e)
-{
-    node *n = e->n;
-    size_t inputs = n->n_inputs, reached = 0;
-    mlx_array out[PRIM_MAX_OUTPUTS];
-    for (size_t i = 0; i < results_of(n); i++)
-        reached += !mx_is_null(t->cotangents[e->cotangents + i]);
-    if (reached == 0)
-        return 0;
-    if (n->dtype == MLX_COMPLEX64)
-        return error_set("[vjp] %s of complex64 has no derivative yet", prim_table[n->prim].name);
-    for (size_t i = 0; i < inputs; i++) {
-        const entry *in = find(t, n->inputs[i]);
-        t->arrays[i] = node_array(n->inputs[i]);
-        t->arrays[inputs + i] = MX_NULL;
-        t->wanted[i] = in && in->depends;
-    }
-    result_arrays(n, out);
-    grad_args args = {n, t->arrays, out, t->cotangents + e->cotangents, t->wanted};
-    prim_table[n->prim].vjp(&args, t->arrays + inputs);
-    for (size_t i = 0; i < inputs && !error_pending(); i++)
-        if (t->wanted[i] && !mx_is_null(t->arrays[inputs + i]))
-            deposit(t, find(t, n->inputs[i]), result_read(n), t->arrays[inputs + i]);
-    return error_pending() ? -1 : 0;
-}
-
-/* Goes through the tape backwards. */
-static int go_back(tape *t)
-{
-    t->arrays = mem_alloc(2 * t->widest, sizeof *t->arrays);
-    t->wanted = mem_alloc(t->widest, sizeof *t->wanted);
-    if (!t->arrays || !t->wanted)
-        return -1;
-    for (uint32_t at = t->last; at != NO_ENTRY; at = t->entries[at].before)
-        if (step(t, &t->entries[at]))
-            return -1;
-    return 0;
-}
 
 /* Wraps the primals in traced copies of their own. */
 static int trace_primals(tape *t, const call *c, mlx_array *primals)
 {
     for (size_t i = 0; i < c->n; i++) {
         primals[i] = mx_copy(c->in[i]);
-        if (mx_is_null(primals[i]))
-            return -1;
-        node_of(primals[i])->flags |= NODE_TRACED;
-        if (enter(t, node_of(primals[i]), NO_ENTRY, true))
-            return -1;
+        if (mx_is_null(primals[i]) || tape_source(t, node_of(primals[i])))
+            return error_set("[%s] input %zu is null: an operation before failed", c->name, i);
     }
     return 0;
 }
 
-static int run_function(const call *c, const mlx_array *primals)
+/* Runs the function and writes what its outputs are made of to the tape. */
+static int run_function(tape *t, const call *c, const mlx_array *primals, mx_arrays *out)
 {
-    if (c->f(c->user, primals, c->out) || error_pending())
+    if (c->f(c->user, primals, c->n, out) || error_pending())
         return error_set("[%s] the function failed", c->name);
-    for (size_t i = 0; i < c->m; i++)
-        if (mx_is_null(c->out[i]))
-            return error_set("[%s] the function left output %zu empty", c->name, i);
+    tape_restamp(t);
+    for (size_t i = 0; i < out->count; i++)
+        if (tape_record(t, node_of(out->items[i])))
+            return -1;
     return 0;
 }
 
-/* The cotangents of a gradient: 1 for the first output; the others become constants. */
-static int seed_scalar(const call *c, mlx_array *seeds)
+static bool same_shape(const node *a, const node *b)
 {
-    mlx_array first = c->out[0];
+    return a->ndim == b->ndim && (!a->ndim || memcmp(a->shape, b->shape, a->ndim * sizeof *a->shape) == 0);
+}
+
+/* Lets g reach x, if that is on the tape. */
+static int seed(tape *t, const char *op, const char *what, const char *whose, size_t i, mlx_array x,
+                mlx_array g)
+{
+    const tape_entry *e = tape_find(t, node_of(x));
+    if (mx_is_null(g))
+        return 0;
+    if (!same_shape(node_of(x), node_of(g)))
+        return error_set("[%s] %s %zu has shape %s, but its %s has shape %s", op, what, i,
+                         shape_text(mx_shape(g), mx_ndim(g)), whose, shape_text(mx_shape(x), mx_ndim(x)));
+    if (e)
+        tape_deposit(t, e, 0, g);
+    return error_pending() ? -1 : 0;
+}
+
+/* The cotangent of a gradient is 1 for the first output; the others become constants. */
+static int seed_scalar(tape *t, const call *c, mx_arrays *out)
+{
+    if (out->count == 0)
+        return error_set("[grad] the function must return a scalar, not nothing");
+    mlx_array first = out->items[0];
     if (mx_ndim(first) != 0)
-        return error_set("[grad] the function must return a scalar, not an array of shape %s",
-                         shape_text(mx_shape(first), mx_ndim(first)));
-    seeds[0] = grad_number(1, first);
-    for (size_t i = 1; i < c->m; i++) {
-        seeds[i] = MX_NULL;
-        c->out[i] = mx_stop_gradient(c->out[i]);
-    }
-    return error_pending() ? -1 : 0;
+        return error_set(
+            "[grad] the function must return a scalar, not an array of shape %s: If you are using grad "
+            "your function must return a scalar",
+            shape_text(mx_shape(first), mx_ndim(first)));
+    for (size_t i = 1; i < out->count; i++)
+        out->items[i] = mx_stop_gradient(out->items[i]);
+    return seed(t, c->name, "cotangent", "output", 0, first, grad_number(1, first));
 }
 
-/* Puts the cotangents where the outputs are on the tape. */
-static int seed(tape *t, const call *c, const mlx_array *seeds)
+static int seed_all(tape *t, const call *c, const mx_arrays *out)
 {
-    for (size_t i = 0; i < c->m; i++) {
-        const node *out = node_of(c->out[i]);
-        entry *e = find(t, out);
-        if (mx_is_null(seeds[i]))
-            continue;
-        if (mx_ndim(seeds[i]) != out->ndim ||
-            (out->ndim && memcmp(mx_shape(seeds[i]), out->shape, out->ndim * sizeof *out->shape) != 0))
-            return error_set("[%s] cotangent %zu has shape %s, but its output has shape %s", c->name, i,
-                             shape_text(mx_shape(seeds[i]), mx_ndim(seeds[i])),
-                             shape_text(out->shape, out->ndim));
-        if (e && e->depends)
-            deposit(t, e, 0, seeds[i]);
-    }
-    return error_pending() ? -1 : 0;
-}
-
-static int differentiate(tape *t, const call *c, const mlx_array *cotangents, mlx_array *primals,
-                         mlx_array *seeds)
-{
-    if (trace_primals(t, c, primals) || run_function(c, primals))
-        return -1;
-    if (!cotangents && seed_scalar(c, seeds))
-        return -1;
-    for (size_t i = 0; i < c->n; i++) /* a transform inside the function has stamped them anew */
-        t->entries[i].n->stamp = (uint32_t)i;
-    for (size_t i = 0; i < c->m; i++)
-        if (record(t, node_of(c->out[i])))
+    if (c->n_seeds != out->count)
+        return error_set("[%s] the function gave %zu outputs for %zu cotangents", c->name, out->count,
+                         c->n_seeds);
+    for (size_t i = 0; i < out->count; i++)
+        if (seed(t, c->name, "cotangent", "output", i, out->items[i], c->seeds[i]))
             return -1;
-    if (seed(t, c, cotangents ? cotangents : seeds))
+    return 0;
+}
+
+static int reverse(tape *t, const call *c, mlx_array *primals, mx_arrays *out)
+{
+    if (trace_primals(t, c, primals) || run_function(t, c, primals, out))
         return -1;
-    if (go_back(t))
+    if (c->scalar ? seed_scalar(t, c, out) : seed_all(t, c, out))
+        return -1;
+    if (tape_go_back(t))
         return -1;
     for (size_t i = 0; i < c->n; i++) {
-        mlx_array g = t->cotangents[t->entries[i].cotangents];
+        mlx_array g = tape_gradient(t, i);
         c->grads[i] = mx_is_null(g) ? grad_zeros(primals[i]) : g;
     }
     return error_pending() ? -1 : 0;
 }
 
-/* Drops all temporaries since the mark but these results. Those that were computed while their graph was kept
- * let it go, once nobody traces. */
-static int keep_results(const call *c, size_t mark, int tracing)
+/* Cotangents whose values do not matter, as sources of a second tape; null for outputs that are not of a
+ * float dtype. */
+static int make_cotangents(tape *second, const mx_arrays *out, mx_arrays *cotangents)
 {
-    int rc = 0;
-    mlx_array *lists[2] = {c->out, c->grads};
-    size_t counts[2] = {c->m, c->n};
-    for (int l = 0; l < 2; l++)
-        for (size_t i = 0; i < counts[l]; i++)
-            node_retain(node_of(lists[l][i]));
-    mx_release(mark);
-    for (int l = 0; l < 2; l++)
-        for (size_t i = 0; i < counts[l]; i++) {
-            node *n = node_of(lists[l][i]);
-            if (n->status == NODE_READY && n->n_inputs && tracing == 0)
-                node_detach(n);
-            lists[l][i] = node_temp(n);
-            rc |= mx_is_null(lists[l][i]) ? -1 : 0;
-        }
+    for (size_t i = 0; i < out->count; i++) {
+        mlx_array u = mx_copy(grad_zeros(out->items[i]));
+        if (mx_arrays_add(cotangents, u) || tape_source(second, node_of(u)))
+            return -1;
+    }
+    return 0;
+}
+
+/* The first tape's gradients as functions of the cotangents, gone through backwards with the tangents. */
+static int go_forth(tape *first, tape *second, const call *c, const mlx_array *primals, const mx_arrays *out)
+{
+    mx_arrays u = {0};
+    int rc = make_cotangents(second, out, &u);
+    for (size_t i = 0; i < out->count && rc == 0; i++)
+        if (mx_dtype_of(out->items[i]) >= MLX_FLOAT16)
+            rc = seed(first, c->name, "cotangent", "output", i, out->items[i], u.items[i]);
+    rc = rc ? rc : tape_go_back(first);
+    tape_restamp(second);
+    for (size_t i = 0; i < c->n && rc == 0; i++)
+        if (!mx_is_null(tape_gradient(first, i)))
+            rc = tape_record(second, node_of(tape_gradient(first, i)));
+    for (size_t i = 0; i < c->n && rc == 0; i++) {
+        mlx_array v = tape_gradient(first, i);
+        rc = seed(second, c->name, "tangent", "input", i, mx_is_null(v) ? primals[i] : v, c->seeds[i]);
+    }
+    rc = rc ? rc : tape_go_back(second);
+    for (size_t i = 0; i < out->count && rc == 0; i++) {
+        mlx_array g = tape_gradient(second, i);
+        rc = mx_arrays_add(c->slopes, mx_is_null(g) ? grad_zeros(out->items[i]) : g);
+    }
+    mx_arrays_free(&u);
+    return rc || error_pending() ? -1 : 0;
+}
+
+static int forward(tape *t, const call *c, mlx_array *primals, mx_arrays *out)
+{
+    tape second = {.last = TAPE_END};
+    if (c->n_seeds != c->n)
+        return error_set("[jvp] there are %zu tangents for %zu inputs", c->n_seeds, c->n);
+    if (trace_primals(t, c, primals) || run_function(t, c, primals, out))
+        return -1;
+    int rc = go_forth(t, &second, c, primals, out);
+    tape_free(&second);
     return rc;
 }
 
-static int transform(const call *c, const mlx_array *cotangents)
+/* A result that was computed while its graph was kept lets it go, once nobody traces. */
+static int keep(mlx_array *x, int tracing)
 {
-    tape t = {.last = NO_ENTRY};
-    size_t mark = mx_mark();
-    memset(c->out, 0, c->m * sizeof *c->out);
-    memset(c->grads, 0, c->n * sizeof *c->grads);
-    mlx_array *scratch = mem_calloc(c->n + c->m, sizeof *scratch);
-    if (!scratch || error_pending()) {
-        mem_free(scratch);
+    node *n = node_of(*x);
+    if (node_status(n) == NODE_READY && n->n_inputs && tracing == 0)
+        node_detach(n);
+    *x = node_temp(n);
+    return mx_is_null(*x) ? -1 : 0;
+}
+
+/* The lists of results: outputs, and gradients or slopes. */
+static int results_of(const call *c, size_t first_out, size_t first_slope, mlx_array **lists, size_t *counts)
+{
+    lists[0] = c->out->items + first_out;
+    counts[0] = c->out->count - first_out;
+    lists[1] = c->slopes ? c->slopes->items + first_slope : c->grads;
+    counts[1] = c->slopes ? c->slopes->count - first_slope : c->n;
+    return 2;
+}
+
+/* Drops all temporaries since the mark but the results. */
+static int keep_results(const call *c, size_t first_out, size_t first_slope, size_t mark, int tracing)
+{
+    mlx_array *lists[2];
+    size_t counts[2];
+    int rc = 0, n = results_of(c, first_out, first_slope, lists, counts);
+    for (int l = 0; l < n; l++)
+        for (size_t i = 0; i < counts[l]; i++)
+            node_retain(node_of(lists[l][i]));
+    mx_release(mark);
+    for (int l = 0; l < n; l++)
+        for (size_t i = 0; i < counts[l]; i++)
+            rc |= keep(&lists[l][i], tracing);
+    return rc;
+}
+
+static int transform(const call *c)
+{
+    tape t = {.last = TAPE_END};
+    mx_arrays out = {0};
+    const size_t mark = mx_mark(), first_out = c->out->count, first_slope = c->slopes ? c->slopes->count : 0;
+    if (c->grads)
+        memset(c->grads, 0, c->n * sizeof *c->grads);
+    mlx_array *primals = mem_calloc(c->n ? c->n : 1, sizeof *primals);
+    if (!primals || error_pending()) {
+        mem_free(primals);
         return -1;
     }
     node_trace(1);
-    int rc = differentiate(&t, c, cotangents, scratch, scratch + c->n);
+    int rc = c->slopes ? forward(&t, c, primals, &out) : reverse(&t, c, primals, &out);
     int tracing = node_trace(-1);
+    for (size_t i = 0; i < out.count && rc == 0; i++)
+        rc = mx_arrays_add(c->out, out.items[i]);
     tape_free(&t);
-    mem_free(scratch);
+    mx_arrays_free(&out);
+    mem_free(primals);
     if (rc == 0)
-        rc = keep_results(c, mark, tracing);
+        rc = keep_results(c, first_out, first_slope, mark, tracing);
     if (rc) {
         mx_release(mark);
-        memset(c->out, 0, c->m * sizeof *c->out);
-        memset(c->grads, 0, c->n * sizeof *c->grads);
+        c->out->count = first_out;
+        if (c->slopes)
+            c->slopes->count = first_slope;
+        if (c->grads)
+            memset(c->grads, 0, c->n * sizeof *c->grads);
     }
+    return rc;
+}
+
+int mx_vjp_list(mx_list_function f, void *user, const mlx_array *primals, size_t n,
+                const mlx_array *cotangents, size_t m, mx_arrays *outputs, mlx_array *vjps)
+{
+    call c = {"vjp", f, user, primals, n, false, cotangents, m, outputs, vjps, NULL};
+    return transform(&c);
+}
+
+int mx_jvp_list(mx_list_function f, void *user, const mlx_array *primals, size_t n, const mlx_array *tangents,
+                size_t n_tangents, mx_arrays *outputs, mx_arrays *jvps)
+{
+    call c = {"jvp", f, user, primals, n, false, tangents, n_tangents, outputs, NULL, jvps};
+    return transform(&c);
+}
+
+int mx_grad_list(mx_list_function f, void *user, const mlx_array *in, size_t n, mx_arrays *values,
+                 mlx_array *grads)
+{
+    call c = {"grad", f, user, in, n, true, NULL, 0, values, grads, NULL};
+    return transform(&c);
+}
+
+/* --- functions with a number of outputs that the caller knows --- */
+
+typedef struct fixed {
+    const char *name;
+    mx_function f;
+    void *user;
+    mlx_array *out;
+    size_t m;
+} fixed;
+
+static int run_fixed(void *user, const mlx_array *in, size_t n, mx_arrays *out)
+{
+    const fixed *x = user;
+    (void)n;
+    if (x->f(x->user, in, x->out) || error_pending())
+        return error_set("[%s] the function failed", x->name);
+    for (size_t i = 0; i < x->m; i++)
+        if (mx_is_null(x->out[i]) || mx_arrays_add(out, x->out[i]))
+            return error_set("[%s] the function left output %zu empty", x->name, i);
+    return 0;
+}
+
+/* Hands the outputs on. */
+static int finish_fixed(const fixed *x, mx_arrays *out, int rc)
+{
+    memset(x->out, 0, x->m * sizeof *x->out);
+    if (rc == 0)
+        memcpy(x->out, out->items, x->m * sizeof *x->out);
+    mx_arrays_free(out);
     return rc;
 }
 
 int mx_vjp(mx_function f, void *user, const mlx_array *primals, size_t n, const mlx_array *cotangents,
            size_t m, mlx_array *outputs, mlx_array *vjps)
 {
-    call c = {"vjp", f, user, primals, n, outputs, m, vjps};
+    fixed x = {"vjp", f, user, outputs, m};
+    mx_arrays out = {0};
     if (m == 0)
         return error_set("[vjp] a function without outputs has no gradient");
-    return transform(&c, cotangents);
+    memset(outputs, 0, m * sizeof *outputs);
+    return finish_fixed(&x, &out, mx_vjp_list(run_fixed, &x, primals, n, cotangents, m, &out, vjps));
+}
+
+int mx_jvp(mx_function f, void *user, const mlx_array *primals, size_t n, const mlx_array *tangents, size_t m,
+           mlx_array *outputs, mlx_array *jvps)
+{
+    fixed x = {"jvp", f, user, outputs, m};
+    mx_arrays out = {0}, slopes = {0};
+    memset(outputs, 0, m * sizeof *outputs);
+    memset(jvps, 0, m * sizeof *jvps);
+    int rc = mx_jvp_list(run_fixed, &x, primals, n, tangents, n, &out, &slopes);
+    if (rc == 0)
+        memcpy(jvps, slopes.items, m * sizeof *jvps);
+    mx_arrays_free(&slopes);
+    return finish_fixed(&x, &out, rc);
 }
 
 int mx_value_and_grad(mx_function f, void *user, const mlx_array *in, size_t n, mlx_array *values, size_t m,
                       mlx_array *grads)
 {
-    call c = {"grad", f, user, in, n, values, m, grads};
+    fixed x = {"grad", f, user, values, m};
+    mx_arrays out = {0};
     if (m == 0)
         return error_set("[grad] the function must return a scalar, not nothing");
-    return transform(&c, NULL);
+    memset(values, 0, m * sizeof *values);
+    return finish_fixed(&x, &out, mx_grad_list(run_fixed, &x, in, n, &out, grads));
 }
