@@ -31,6 +31,7 @@
 #include "mx/linalg.h"
 #include "mx/matmul.h"
 #include "mx/memory.h"
+#include "mx/quantize.h"
 #include "mx/random.h"
 #include "mx/reduce.h"
 #include "mx/sort.h"

@@ -1,5 +1,6 @@
 /* Quantization and products with quantized matrices: over the kernels of quantize.c and qmm.c. */
 #include "cpu/eval.h"
+#include "cpu/gather.h"
 #include "cpu/walk.h"
 
 #include <string.h>
@@ -78,5 +79,65 @@ int cpu_eval_quantized_matmul(node *n)
         rc = cpu_qmm(&w, data[0], (mlx_dtype)x->dtype, inner, x->size / inner, n->data, (mlx_dtype)n->dtype,
                      p->transpose, (mx_precision)p->precision);
     release_all(temps, 4);
+    return rc;
+}
+
+typedef struct picked {
+    const prim_quant *p;
+    quant_matrix first; /* of the right sides, which lie one after the other */
+    size_t inner, words, scale_bytes;
+    mlx_dtype x_dtype, y_dtype;
+} picked;
+
+static int picked_product(const void *context, size_t right, size_t rows, const char *x, char *y)
+{
+    const picked *g = context;
+    quant_matrix w = g->first;
+    w.w += right * g->words;
+    w.scales = (const char *)w.scales + right * g->scale_bytes;
+    w.biases = (const char *)w.biases + right * g->scale_bytes;
+    return cpu_qmm(&w, x, g->x_dtype, g->inner, rows, y, g->y_dtype, g->p->transpose, MX_EXACT);
+}
+
+int cpu_eval_gather_qmm(node *n)
+{
+    const prim_quant *p = n->params;
+    const node *x = n->inputs[0], *w = n->inputs[1], *scales = n->inputs[2];
+    size_t groups = (size_t)scales->shape[scales->ndim - 1], k = groups * (size_t)p->group,
+           rows = (size_t)w->shape[w->ndim - 2], inner = p->transpose ? k : rows;
+    buffer *temps[6];
+    const char *data[6];
+    int rc = dense_inputs(n, data, temps);
+    if (rc == 0)
+        rc = node_allocate(n);
+    if (rc == 0 && inner == 0)
+        memset(n->data, 0, node_bytes(n));
+    else if (rc == 0 && n->size) {
+        mlx_dtype t = (mlx_dtype)scales->dtype;
+        picked g = {
+            p,
+            {(const uint32_t *)(const void *)data[1], data[2], data[3], t, p->bits, p->group, rows, k},
+            inner,
+            rows * (size_t)w->shape[w->ndim - 1],
+            rows * groups * mx_dtype_size(t),
+            (mlx_dtype)x->dtype,
+            (mlx_dtype)n->dtype};
+        size_t m = (size_t)x->shape[x->ndim - 2];
+        gather_job job = {.op = "gather_qmm",
+                          .x = data[0],
+                          .y = n->data,
+                          .lefts = x->size / inner / m,
+                          .rights = w->size / g.words,
+                          .m = m,
+                          .x_row = inner * node_itemsize(x),
+                          .y_row = (size_t)n->shape[n->ndim - 1] * node_itemsize(n),
+                          .lhs = (const uint32_t *)(const void *)data[4],
+                          .rhs = (const uint32_t *)(const void *)data[5],
+                          .pairs = n->inputs[4]->size,
+                          .product = picked_product,
+                          .context = &g};
+        rc = cpu_gather(&job);
+    }
+    release_all(temps, 6);
     return rc;
 }

@@ -34,6 +34,8 @@ mlx_array op_target(int prim, mlx_array x, const int *shape, size_t n);
 /* Which of x's matrices each result takes, as uint32: `indices`, or all in order if that is null. Null after
  * an error. x has at least two dimensions. */
 mlx_array op_batch_indices(const char *op, mlx_array indices, mlx_array x);
+/* Do affine codes, scales and biases belong together? false with an error if not. */
+bool op_check_packed(const char *op, mlx_array w, mlx_array scales, mlx_array biases, int group, int bits);
 /* Broadcasts both to their common shape; false if one is null or, with an error, if there is none. */
 bool op_index_pair(const char *op, mlx_array *lhs, mlx_array *rhs);
 

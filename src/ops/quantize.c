@@ -31,8 +31,7 @@ int mx_quantize(mlx_array w, int group_size, int bits, mlx_array out[3])
     return prim_make_many(PRIM_Quantize, &w, 1, &params, sizeof params, out, 3);
 }
 
-/* Do packed weights, scales and biases belong together? */
-static bool check_packed(const char *op, mlx_array w, mlx_array scales, mlx_array biases, int group, int bits)
+bool op_check_packed(const char *op, mlx_array w, mlx_array scales, mlx_array biases, int group, int bits)
 {
     if (!check_quant(op, group, bits))
         return false;
@@ -61,7 +60,7 @@ static bool check_packed(const char *op, mlx_array w, mlx_array scales, mlx_arra
 mlx_array mx_dequantize(mlx_array w, mlx_array scales, mlx_array biases, int group_size, int bits)
 {
     if (mx_is_null(w) || mx_is_null(scales) || mx_is_null(biases) ||
-        !check_packed("dequantize", w, scales, biases, group_size, bits))
+        !op_check_packed("dequantize", w, scales, biases, group_size, bits))
         return MX_NULL;
     prim_quant params = {group_size, bits, 0, 0};
     mlx_array in[3] = {w, scales, biases};
@@ -72,7 +71,7 @@ mlx_array mx_quantized_matmul(mlx_array x, mlx_array w, mlx_array scales, mlx_ar
                               int group_size, int bits, mx_precision precision)
 {
     if (mx_is_null(x) || mx_is_null(w) || mx_is_null(scales) || mx_is_null(biases) ||
-        !check_packed("quantized_matmul", w, scales, biases, group_size, bits))
+        !op_check_packed("quantized_matmul", w, scales, biases, group_size, bits))
         return MX_NULL;
     mlx_dtype t = mx_promote(mx_dtype_of(x), mx_dtype_of(scales));
     int inner = transpose ? mx_shape(scales)[mx_ndim(scales) - 1] * group_size : mx_shape(w)[mx_ndim(w) - 2];

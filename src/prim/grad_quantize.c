@@ -48,3 +48,31 @@ void grad_quantized_matmul(const grad_args *a, mlx_array *grads)
     mlx_array left = p->transpose ? rows_of(g) : rows_of(x), right = p->transpose ? rows_of(x) : rows_of(g);
     through_affine(mx_matmul(turned(left), right), w, scales, biases, p, a->wanted + 2, grads + 2);
 }
+
+void grad_gather_qmm(const grad_args *a, mlx_array *grads)
+{
+    const prim_quant *p = a->n->params;
+    mlx_array x = a->in[0], w = a->in[1], scales = a->in[2], biases = a->in[3], lhs = a->in[4],
+              rhs = a->in[5], g = a->given[0];
+    if (a->wanted[1] || a->wanted[4] || a->wanted[5]) {
+        error_set("[vjp] GatherQMM has no derivative by its packed weights and its indices");
+        return;
+    }
+    if (mx_size(x) == 0 || mx_size(w) == 0 || mx_size(g) == 0)
+        return;
+    if (a->wanted[0])
+        grads[0] = grad_gathered_left(x,
+                                      mx_gather_qmm(g, w, scales, biases, MX_NULL, rhs, !p->transpose,
+                                                    p->group, p->bits, "affine", false),
+                                      lhs);
+    if (!a->wanted[2] && !a->wanted[3])
+        return;
+    int shape[MX_MAX_DIMS], n = mx_ndim(w),
+                            count = (int)(mx_size(w) / (size_t)mx_dim(w, -1) / (size_t)mx_dim(w, -2));
+    for (int i = 0; i < n; i++)
+        shape[i] = mx_shape(w)[i];
+    shape[n - 1] = mx_dim(scales, -1) * p->group;
+    mlx_array matrix = grad_gathered_right(x, g, lhs, rhs, count);
+    matrix = mx_reshape(p->transpose ? turned(matrix) : matrix, shape, (size_t)n);
+    through_affine(matrix, w, scales, biases, p, a->wanted + 2, grads + 2);
+}

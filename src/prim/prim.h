@@ -164,7 +164,11 @@ typedef struct prim_hadamard {
 } prim_hadamard;
 typedef struct prim_quant {
     int32_t group, bits, transpose, precision;
-} prim_quant; /* Quantize, Dequantize, QuantizedMatmul */
+} prim_quant; /* Quantize, Dequantize, QuantizedMatmul, GatherQMM */
+typedef struct prim_quant_fp {
+    int32_t group, bits;
+    int32_t dtype; /* DequantizeFP: of the result */
+} prim_quant_fp;   /* QuantizeFP, DequantizeFP: the mode follows from group and bits */
 typedef struct prim_norm {
     float eps;
     int32_t weight, bias; /* is there one? */

@@ -106,3 +106,35 @@ int shape_quantized_matmul(node *const *in, size_t n, const void *params, prim_s
         p->transpose ? w->shape[w->ndim - 2] : scales->shape[scales->ndim - 1] * p->group;
     return 1;
 }
+
+int shape_gather_qmm(node *const *in, size_t n, const void *params, prim_spec *out)
+{
+    const prim_quant *p = params;
+    const node *x = in[0], *w = in[1], *scales = in[2];
+    (void)n;
+    return gathered(in[4], x->shape[x->ndim - 2],
+                    p->transpose ? w->shape[w->ndim - 2] : scales->shape[scales->ndim - 1] * p->group,
+                    mx_promote(dtype_of(x), dtype_of(scales)), out);
+}
+
+int shape_quantize_fp(node *const *in, size_t n, const void *params, prim_spec *out)
+{
+    const prim_quant_fp *p = params;
+    for (int i = 0; i < 2; i++) {
+        shape_same(in, n, params, &out[i]);
+        int *last = &out[i].shape[out[i].ndim - 1];
+        *last = i == 0 ? (int)((int64_t)*last * p->bits / 32) : *last / p->group;
+    }
+    out[0].dtype = MLX_UINT32;
+    out[1].dtype = MLX_UINT8;
+    return 2;
+}
+
+int shape_dequantize_fp(node *const *in, size_t n, const void *params, prim_spec *out)
+{
+    const prim_quant_fp *p = params;
+    shape_same(in, n, params, out);
+    out->dtype = (mlx_dtype)p->dtype;
+    out->shape[out->ndim - 1] = in[1]->shape[in[1]->ndim - 1] * p->group;
+    return 1;
+}

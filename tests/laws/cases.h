@@ -222,6 +222,20 @@ static mlx_array quantized_rows(const mlx_array *x)
 {
     return mx_quantized_matmul(x[0], packed(5, 64), x[1], x[2], false, 32, 4, MX_EXACT);
 }
+static mlx_array gather_qmm(const mlx_array *x)
+{
+    mlx_array w = mx_reshape(packed(15, 64), SHAPE(3, 5, 8));
+    return mx_gather_qmm(x[0], w, x[1], x[2], picks(1, 0, 1, 1), picks(2, 0, 1, 2), true, 32, 4, NULL, false);
+}
+static mlx_array quantize_fp(const mlx_array *x)
+{
+    mlx_array q[3];
+    mlx_dtype t = mx_dtype_of(x[0]);
+    if (mx_quantize_mode(x[0], 0, 0, "mxfp8", MX_NULL, q) < 0)
+        return MX_NULL;
+    return mx_dequantize_mode(q[0], q[1], MX_NULL, 0, 0, "mxfp8", MX_NULL, &t);
+}
+static mlx_array fp8(const mlx_array *x) { return mx_from_fp8(mx_to_fp8(x[0]), mx_dtype_of(x[0])); }
 static mlx_array rms_norm(const mlx_array *x) { return mx_rms_norm(x[0], x[1], 1e-5f); }
 static mlx_array layer_norm(const mlx_array *x) { return mx_layer_norm(x[0], x[1], x[2], 1e-5f); }
 static mlx_array layer_norm_plain(const mlx_array *x) { return mx_layer_norm(x[0], MX_NULL, MX_NULL, 1e-5f); }
@@ -497,6 +511,13 @@ static const law laws[] = {
      3,
      SKIP_HALVES | SKIP_EMPTY | SINGLE,
      {F(3, {2, 3, 5}), F(2, {5, 2}), F(2, {5, 2})}},
+    {"gather_qmm",
+     gather_qmm,
+     3,
+     SKIP_HALVES | SKIP_EMPTY | SINGLE,
+     {F(3, {2, 3, 64}), F(3, {3, 5, 2}), F(3, {3, 5, 2})}},
+    {"quantize, dequantize, mxfp8", quantize_fp, 1, SKIP_HALVES | SKIP_EMPTY | SINGLE, {F(2, {3, 64})}},
+    {"fp8", fp8, 1, SKIP_HALVES, {CUBE}},
     {"rms_norm", rms_norm, 2, SKIP_EMPTY | SINGLE, {CUBE, P(1, {5})}},
     {"layer_norm", layer_norm, 3, SKIP_EMPTY | SINGLE, {CUBE, P(1, {5}), F(1, {5})}},
     {"layer_norm, plain", layer_norm_plain, 1, SKIP_EMPTY | SINGLE, {CUBE}},
