@@ -234,6 +234,8 @@ static void masked_scatter(void **state)
           3, 3, 3, 3);
     CHECK(mx_masked_scatter(x, mx_zeros(SHAPE(2, 3), MLX_BOOL), mx_zeros(SHAPE(0), MLX_FLOAT32)), 0, 0, 1, 2,
           3, 4, 5);
+    mlx_array none = mx_zeros(SHAPE(0), MLX_FLOAT32);
+    assert_int_equal(mx_eval(mx_masked_scatter(none, mx_zeros(SHAPE(0), MLX_BOOL), none)), 0);
     CHECK_FAILS(mx_masked_scatter(x, mask, VEC(7, 8)), "3 elements set, the source only 2");
     CHECK_FAILS(mx_masked_scatter(x, x, VEC(7, 8)), "must be bool, not float32");
     CHECK_FAILS(mx_masked_scatter(x, mx_zeros(SHAPE(3), MLX_BOOL), VEC(7)), "does not cover the first axes");

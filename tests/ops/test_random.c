@@ -159,6 +159,17 @@ static void choices(void **state)
     CHECK_INTS(mx_min(y, SHAPE(0), false), -3, 1 << 30);
     CHECK_INTS(mx_max(y, SHAPE(0), false), 2, 1 << 30);
     assert_int_equal(mx_dtype_of(mx_random_randint(i32(0), i32(9), SHAPE(2), MLX_UINT8, key)), MLX_UINT8);
+    y = mx_random_randint(i32(10), i32(-10), SHAPE(1000), MLX_INT32,
+                          key); /* nothing between: the lower bound */
+    CHECK_INTS(mx_min(y, NULL, 0, false), 10);
+    CHECK_INTS(mx_max(y, NULL, 0, false), 10);
+    mlx_array low = mx_int((int64_t)1 << 40, MLX_INT64), high = mx_int(((int64_t)1 << 40) + 1024, MLX_INT64);
+    y = mx_random_randint(low, high, SHAPE(1000), MLX_INT64, key); /* bounds that are no float32s */
+    CHECK_INTS(mx_all(mx_greater_equal(y, low), NULL, 0, false), 1);
+    CHECK_INTS(mx_all(mx_less(y, high), NULL, 0, false), 1);
+    y = mx_random_randint(i32(0), i32(2), SHAPE(1000), MLX_BOOL, key);
+    CHECK(mx_mean(y, NULL, 0, false), 0.1f, 0.5f);
+    CHECK_INTS(mx_any(mx_random_randint(i32(0), i32(1), SHAPE(1000), MLX_BOOL, key), NULL, 0, false), 0);
     CHECK_INTS(mx_random_permutation_arange(8, key), 4, 6, 1, 2, 0, 7, 3, 5);
     mlx_array x = mx_reshape(mx_arange(0, 6, 1, MLX_INT32), SHAPE(2, 3));
     CHECK_INTS(mx_random_permutation(x, 1, key), 1, 2, 0, 4, 5, 3);
