@@ -38,6 +38,17 @@ int mlx_fast_rope(mlx_array *res, const mlx_array x, int dims, bool traditional,
                      : MX_NULL);
 }
 
+int mlx_fast_rope_dynamic(mlx_array *res, const mlx_array x, int dims, bool traditional,
+                          mlx_optional_float base, float scale, const mlx_array offset, const mlx_array freqs,
+                          const mlx_stream s)
+{
+    size_t mark = capi_enter(s);
+    return LEAVE(mark, res,
+                 one_source(base, freqs) ? mx_rope_dynamic(capi_in(x), dims, traditional, base.value, scale,
+                                                           capi_in(offset), freqs)
+                                         : MX_NULL);
+}
+
 /* The kind of mask that a mode and an array stand for. 0, or -1 with an error. */
 static int mask_kind(const char *mode, mlx_array mask, mx_mask *kind)
 {
@@ -66,3 +77,18 @@ static int mask_kind(const char *mode, mlx_array mask, mx_mask *kind)
 #define FORCE_FUSED
 #define USE_FORCE_FUSED (void)0
 #endif
+
+int mlx_fast_scaled_dot_product_attention(mlx_array *res, const mlx_array queries, const mlx_array keys,
+                                          const mlx_array values, float scale, const char *mask_mode,
+                                          const mlx_array mask_arr, const mlx_array sinks FORCE_FUSED,
+                                          const mlx_stream s)
+{
+    mx_mask kind = MX_MASK_NONE;
+    USE_FORCE_FUSED;
+    size_t mark = capi_enter(s);
+    int rc = mask_kind(mask_mode, mask_arr, &kind);
+    return LEAVE(mark, res,
+                 rc ? MX_NULL
+                    : mx_scaled_dot_product_attention_sinks(capi_in(queries), capi_in(keys), capi_in(values),
+                                                            scale, kind, mask_arr, sinks));
+}

@@ -49,6 +49,24 @@ SLICE_UPDATE(slice_update_prod)
 
 #endif
 
+int mlx_slice_dynamic(mlx_array *res, const mlx_array a, const mlx_array start, const int *axes,
+                      size_t axes_num, const int *slice_size, size_t slice_size_num, const mlx_stream s)
+{
+    size_t mark = capi_enter(s);
+    return LEAVE(mark, res,
+                 mx_slice_dynamic(capi_in(a), capi_in(start), capi_ints(axes), axes_num,
+                                  capi_ints(slice_size), slice_size_num));
+}
+
+int mlx_slice_update_dynamic(mlx_array *res, const mlx_array src, const mlx_array update,
+                             const mlx_array start, const int *axes, size_t axes_num, const mlx_stream s)
+{
+    size_t mark = capi_enter(s);
+    return LEAVE(
+        mark, res,
+        mx_slice_update_dynamic(capi_in(src), capi_in(update), capi_in(start), capi_ints(axes), axes_num));
+}
+
 /* --- taking --- */
 
 int mlx_take(mlx_array *res, const mlx_array a, const mlx_array indices, const mlx_stream s)

@@ -10,7 +10,10 @@
         return LEAVE(mark, res, mx_##name(capi_in(a), capi_in(b)));                          \
     }
 
+BINARY(inner)
+BINARY(kron)
 BINARY(matmul)
+BINARY(outer)
 
 int mlx_addmm(mlx_array *res, const mlx_array c, const mlx_array a, const mlx_array b, float alpha,
               float beta, const mlx_stream s)
@@ -46,4 +49,26 @@ int mlx_hadamard_transform(mlx_array *res, const mlx_array a, mlx_optional_float
 {
     size_t mark = capi_enter(s);
     return LEAVE(mark, res, mx_hadamard_transform(capi_in(a), scale.has_value ? &scale.value : NULL));
+}
+
+int mlx_tensordot(mlx_array *res, const mlx_array a, const mlx_array b, const int *axes_a, size_t axes_a_num,
+                  const int *axes_b, size_t axes_b_num, const mlx_stream s)
+{
+    size_t mark = capi_enter(s);
+    return LEAVE(
+        mark, res,
+        mx_tensordot(capi_in(a), capi_in(b), capi_ints(axes_a), axes_a_num, capi_ints(axes_b), axes_b_num));
+}
+
+int mlx_tensordot_axis(mlx_array *res, const mlx_array a, const mlx_array b, int axis, const mlx_stream s)
+{
+    size_t mark = capi_enter(s);
+    return LEAVE(mark, res, mx_tensordot_axis(capi_in(a), capi_in(b), axis));
+}
+
+int mlx_einsum(mlx_array *res, const char *subscripts, const mlx_vector_array operands, const mlx_stream s)
+{
+    size_t n, mark = capi_enter(s);
+    const mlx_array *x = capi_items(operands, &n);
+    return LEAVE(mark, res, x && capi_text(subscripts, "subscripts") ? mx_einsum(subscripts, x, n) : MX_NULL);
 }

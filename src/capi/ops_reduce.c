@@ -60,6 +60,19 @@ REDUCE(sum)
         return LEAVE(mark, res, mx_##name(capi_in(a), axis, keepdims));                                   \
     }
 
+/* Of the flattened array; keepdims: with as many axes as a. */
+static mlx_array all_positions(mlx_array (*function)(mlx_array, int, bool), mlx_array a, bool keepdims)
+{
+    mlx_array y = function(mx_flatten(a, 0, -1), 0, false);
+    int ones[MX_MAX_DIMS];
+    for (int i = 0; i < mx_ndim(a); i++)
+        ones[i] = 1;
+    return keepdims ? mx_reshape(y, ones, (size_t)mx_ndim(a)) : y;
+}
+
+POSITION(argmax)
+POSITION(argmin)
+
 /* --- exponentials --- */
 
 int mlx_logsumexp_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s)

@@ -62,6 +62,9 @@ BETWEEN(multivariate_normal, mx_random_multivariate_normal)
                      mx_random_##name(capi_ints(shape), shape_num, capi_dtype(dtype), loc, scale, key));  \
     }
 
+MOVED(normal)
+MOVED(laplace)
+
 int mlx_random_normal_broadcast(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype,
                                 const mlx_array loc, const mlx_array scale, const mlx_array key,
                                 const mlx_stream s)
