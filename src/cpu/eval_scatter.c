@@ -19,11 +19,30 @@ typedef struct updater {
     int log_size;
 } updater;
 
+static void put_one(char *to, const char *from, int log_size)
+{
+    switch (log_size) {
+    case 0:
+        *to = *from;
+        break;
+    case 1:
+        memcpy(to, from, 2);
+        break;
+    case 2:
+        memcpy(to, from, 4);
+        break;
+    default:
+        memcpy(to, from, 8);
+    }
+}
+
 /* p[0]: what is there, p[1]: the updates. Binary kernels write dense rows only. */
 static void update_row(const void *context, char *const *p, const int64_t *s, size_t n)
 {
     const updater *u = context;
-    if (!u->combine)
+    if (!u->combine && n == 1)
+        put_one(p[0], p[1], u->log_size);
+    else if (!u->combine)
         cpu_kernels_get()->elementwise.copy[u->log_size](p[1], (ptrdiff_t)s[1], p[0], (ptrdiff_t)s[0], n);
     else if (s[0] == 1 || n == 1)
         u->combine(p[0], 1, p[1], (ptrdiff_t)s[1], p[0], n);
@@ -189,7 +208,8 @@ int cpu_eval_scatter_axis(node *n)
     const prim_scatter_axis *params = n->params;
     int axis = params->axis, shape[MX_MAX_DIMS];
     int64_t strides[MX_MAX_DIMS];
-    index_source source = {.dtype = (mlx_dtype)indices->dtype, .axis = axis, .size = n->shape[axis], .slice = 1};
+    index_source source = {
+        .dtype = (mlx_dtype)indices->dtype, .axis = axis, .size = n->shape[axis], .slice = 1};
     scatter_axis a = {.source = &source,
                       .length = updates->shape[axis],
                       .to_step = n->strides[axis],
