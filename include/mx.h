@@ -19,6 +19,7 @@
 #define MX_H
 
 #include "mx/array.h"
+#include "mx/compile.h"
 #include "mx/conv.h"
 #include "mx/create.h"
 #include "mx/einsum.h"

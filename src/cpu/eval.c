@@ -6,6 +6,7 @@
 #include "array/stream.h"
 #include "base/error.h"
 #include "cpu/pool.h"
+#include "mx/compile.h"
 
 typedef int (*eval_fn)(node *n);
 
@@ -18,6 +19,7 @@ static const eval_fn table[PRIM_COUNT] = {
 #undef BINARY
     [PRIM_Select] = cpu_eval_select,
     [PRIM_AsType] = cpu_eval_astype,
+    [PRIM_Compiled] = cpu_eval_compiled,
     [PRIM_Contiguous] = cpu_eval_contiguous,
     [PRIM_Full] = cpu_eval_full,
     [PRIM_Arange] = cpu_eval_arange,
@@ -100,6 +102,7 @@ const char *mx_cpu_isa(void) { return cpu_isa_name(cpu_kernels_get()->isa); }
 
 void mx_shutdown(void)
 {
+    mx_compile_clear_cache();
     stream_shutdown();
     cpu_eval_shutdown();
     fft_shutdown();

@@ -11,6 +11,7 @@ int cpu_eval_unary(node *n);
 int cpu_eval_binary(node *n);
 int cpu_eval_select(node *n);
 int cpu_eval_astype(node *n);
+int cpu_eval_compiled(node *n);
 int cpu_eval_contiguous(node *n);
 int cpu_eval_full(node *n);
 int cpu_eval_arange(node *n);

@@ -77,7 +77,7 @@ typedef struct job {
 /* Coordinates and operand pointers of element `at`. */
 static void seek(const walk *w, size_t at, int64_t *index, char **p)
 {
-    memcpy(p, w->data, sizeof w->data);
+    memcpy(p, w->data, (size_t)w->operands * sizeof *p);
     for (int i = w->ndim - 1; i >= 0; i--) {
         index[i] = (int64_t)(at % (size_t)w->shape[i]);
         at /= (size_t)w->shape[i];

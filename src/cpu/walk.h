@@ -8,7 +8,7 @@
 
 #include "array/node.h"
 
-enum { WALK_OPERANDS = 4 };
+enum { WALK_OPERANDS = 32 };
 
 typedef struct walk {
     int ndim, operands;

@@ -43,14 +43,20 @@ static void explain(int prim, node *const *in, size_t n)
               shapes); /* kept if there is none yet */
 }
 
+int prim_infer(int prim, node *const *in, size_t n, const void *params, prim_spec *specs)
+{
+    int count = prim_table[prim].shape(in, n, params, specs);
+    if (count < 0)
+        explain(prim, in, n);
+    return count;
+}
+
 static node *make(int prim, node **in, size_t n, const void *params, size_t params_size, prim_spec *specs,
                   int *count)
 {
-    *count = prim_table[prim].shape(in, n, params, specs);
-    if (*count < 0) {
-        explain(prim, in, n);
+    *count = prim_infer(prim, in, n, params, specs);
+    if (*count < 0)
         return NULL;
-    }
     return node_new(prim, specs[0].dtype, specs[0].shape, specs[0].ndim, in, n, params, params_size);
 }
 
@@ -60,6 +66,7 @@ mlx_array prim_make(int prim, const mlx_array *inputs, size_t n, const void *par
     prim_spec spec[PRIM_MAX_OUTPUTS];
     int count;
     node *made = NULL;
+    few[0] = NULL;
     if (in && unwrap(inputs, n, in))
         made = make(prim, in, n, params, params_size, spec, &count);
     if (in != few)

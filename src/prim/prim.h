@@ -52,6 +52,9 @@ mlx_array prim_make(int prim, const mlx_array *inputs, size_t n, const void *par
 int prim_make_many(int prim, const mlx_array *inputs, size_t n, const void *params, size_t params_size,
                    mlx_array *out, int n_out);
 
+/* The results' dtypes and shapes: their number, or -1 with an error. */
+int prim_infer(int prim, node *const *in, size_t n, const void *params, prim_spec *specs);
+
 /* If n's primitive is a VIEW, or another whose result can be one here, makes n look into its input's buffer
  * and returns true. */
 bool prim_view(node *n);
@@ -181,6 +184,20 @@ typedef struct prim_attention {
     float scale;
     int32_t mask;
 } prim_attention;
+/* Compiled: elementwise operations over blocks, in order. What an operation reads or writes is an input of
+ * the node (k >= 0), or register ~k; the last one writes the result, which as `out` is 0. */
+typedef struct prim_compiled_op {
+    uint16_t prim;
+    uint8_t from, to; /* dtypes of what it reads (of Select: of the values) and writes */
+    int16_t in[3], out;
+} prim_compiled_op;
+typedef struct prim_compiled {
+    int32_t count, registers;
+    prim_compiled_op ops[];
+} prim_compiled;
+enum { PRIM_COMPILED_OPS = 64, PRIM_COMPILED_INPUTS = 31, PRIM_COMPILED_REGISTERS = 32 };
+/* Inputs of a primitive that can be such an operation, or 0. */
+int prim_compiled_arity(int prim);
 typedef struct prim_random_bits {
     int32_t width, ndim;
     int32_t shape[]; /* of the result, without the keys' axes */

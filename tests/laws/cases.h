@@ -262,6 +262,22 @@ static mlx_array attention_bias(const mlx_array *x)
     bias = mx_slice_axis(mx_expand_dims(bias, 2), 1, 0, 1);                   /* (1, 1, 1, 6) */
     return mx_scaled_dot_product_attention(x[0], x[1], x[2], 0.4f, MX_MASK_ARRAY, bias);
 }
+/* r0 = a + b; r1 = sin(r0); r0 = r1 < r0 ? r1 : r0; r0 * b */
+static mlx_array compiled(const mlx_array *x)
+{
+    uint8_t t = (uint8_t)mx_dtype_of(x[0]);
+    struct {
+        int32_t count, registers;
+        prim_compiled_op ops[5];
+    } p = {5,
+           3,
+           {{PRIM_Add, t, t, {0, 1, 0}, ~0},
+            {PRIM_Sin, t, t, {~0, 0, 0}, ~1},
+            {PRIM_Less, t, MLX_BOOL, {~1, ~0, 0}, ~2},
+            {PRIM_Select, t, t, {~2, ~1, ~0}, ~0},
+            {PRIM_Multiply, t, t, {~0, 1, 0}, 0}}};
+    return prim_make(PRIM_Compiled, x, 2, &p, sizeof p);
+}
 static mlx_array swiglu(const mlx_array *x) { return mx_swiglu(x[0], x[1]); }
 static mlx_array random_bits(const mlx_array *x)
 {
@@ -392,6 +408,7 @@ static const law laws[] = {
 #define BINARY(name, ...) {#name, b_##name, 2, 0, {P(3, {3, 4, 5}), P(2, {4, 1})}},
 #include "mx_binary.def"
 #undef BINARY
+    {"compiled", compiled, 2, 0, {CUBE, F(2, {4, 1})}},
     {"where", where_, 3, 0, {CUBE, CUBE, CUBE}},
     {"abs of both signs", u_abs, 1, 0, {CUBE}},
     {"astype", astype, 1, SKIP_GRADIENT, {CUBE}},
