@@ -3,7 +3,7 @@
  *
  * Recording walks from the outputs, depth first on a stack of its own, and copies each lazy node once: a node
  * knows its copy by its stamp, as in grad.c. */
-#include "transforms/graph.h"
+#include "transforms/import.h"
 
 #include "base/error.h"
 #include "base/mem.h"
@@ -277,6 +277,8 @@ static node *copy_reshaped(const node *n, node *const *inputs)
         error_set("[Primitive::output_shapes] %s cannot infer output shapes.", name);
         return NULL;
     }
+    if (import_knows(n->prim) && !import_check(n->prim, n->params, n->params_size, inputs, n->n_inputs))
+        return NULL;
     if (prim_infer(n->prim, inputs, n->n_inputs, n->params, specs) < 0)
         return NULL;
     return copy_as(n, inputs, specs);
