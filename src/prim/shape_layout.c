@@ -52,6 +52,14 @@ static void append(prim_spec *out, const int *shape, int n)
     out->ndim += n;
 }
 
+/* Are these dimensions too many? Then with an error. */
+static bool too_many(const char *op, int ndim)
+{
+    if (ndim > MX_MAX_DIMS)
+        error_set("[%s] %d dimensions are more than the limit of %d", op, ndim, MX_MAX_DIMS);
+    return ndim > MX_MAX_DIMS;
+}
+
 /* One input: params are (ndim, shape...). Several: what all broadcast to. */
 int shape_target(node *const *in, size_t n, const void *params, prim_spec *out)
 {
@@ -69,6 +77,8 @@ int shape_target(node *const *in, size_t n, const void *params, prim_spec *out)
         return 1;
     }
     const int32_t *p = params;
+    if (too_many("broadcast", p[0]))
+        return -1;
     append(out, p + 1, p[0]);
     int ndim = shape_broadcast_dims(in[0]->shape, in[0]->ndim, p + 1, p[0], merged);
     if (ndim != p[0] || (ndim && memcmp(merged, p + 1, (size_t)ndim * sizeof *merged) != 0))
@@ -83,6 +93,8 @@ int shape_reshape(node *const *in, size_t n, const void *params, prim_spec *out)
     const int32_t *p = params;
     start(in[0], out);
     out->ndim = p[0];
+    if (too_many("reshape", p[0]))
+        return -1;
     if (!shape_infer(in[0]->size, p + 1, p[0], out->shape))
         return error_set("[reshape] an array of shape %s cannot become %s",
                          shape_text(in[0]->shape, in[0]->ndim), shape_text(p + 1, p[0]));
@@ -118,6 +130,8 @@ int shape_unflatten(node *const *in, size_t n, const void *params, prim_spec *ou
     if (!shape_infer((size_t)x->shape[p->axis], p->shape, p->ndim, parts))
         return error_set("[unflatten] axis %d of shape %s cannot become %s", p->axis,
                          shape_text(x->shape, x->ndim), shape_text(p->shape, p->ndim));
+    if (too_many("unflatten", x->ndim + p->ndim - 1))
+        return -1;
     start(x, out);
     append(out, x->shape, p->axis);
     append(out, parts, p->ndim);
@@ -131,6 +145,8 @@ int shape_expand_dims(node *const *in, size_t n, const void *params, prim_spec *
     uint32_t axes = ((const prim_expand_dims *)params)->axes;
     start(in[0], out);
     out->ndim = in[0]->ndim + __builtin_popcount(axes);
+    if (too_many("expand_dims", out->ndim))
+        return -1;
     for (int i = 0, k = 0; i < out->ndim; i++)
         out->shape[i] = axes >> i & 1 ? 1 : in[0]->shape[k++];
     return 1;

@@ -71,6 +71,12 @@ static void axes(void **state)
     check_shape(mx_atleast_3d(VEC(1, 2)), SHAPE(1, 2, 1));
     check_shape(mx_atleast_3d(mx_ones(SHAPE(2, 3), MLX_BOOL)), SHAPE(2, 3, 1));
     check_shape(mx_atleast_3d(mx_ones(SHAPE(2, 3, 4, 5), MLX_BOOL)), SHAPE(2, 3, 4, 5));
+    int ones[32];
+    for (int i = 0; i < 32; i++)
+        ones[i] = 1;
+    CHECK_FAILS(mx_expand_dims(mx_reshape(s, ones, 32), 0), "out of range for an array of 33 dimensions");
+    CHECK_FAILS(mx_unflatten(mx_reshape(s, ones, 32), 0, SHAPE(1, 1)),
+                "33 dimensions are more than the limit of 32");
     mlx_array wide = mx_broadcast_to(s, SHAPE(1 << 16, 1 << 16));
     CHECK_FAILS(mx_flatten(wide, 0, -1), "Shape dimension 4294967296 is outside the supported range");
     mx_release(0);
