@@ -36,4 +36,18 @@ MX_API int mx_jvp_list(mx_list_function f, void *user, const mlx_array *primals,
 MX_API int mx_grad_list(mx_list_function f, void *user, const mlx_array *in, size_t n, mx_arrays *values,
                         mlx_array *grads);
 
+/* out[0..m) = f mapped over axis in_axes[i] of in[i] (-1: the array is the same for all entries), with the
+ * results of all entries along axis out_axes[i] of out[i]. f sees arrays without the axis and may not look at
+ * their values. Mapped axes are of one size. 0, or -1 with an error pending and nulls in out. */
+MX_API int mx_vmap(mx_function f, void *user, const mlx_array *in, size_t n, const int *in_axes,
+                   mlx_array *out, size_t m, const int *out_axes);
+/* The halves of it. Runs f once; adds what it was called with to s_in (placeholders, or in[i] itself where it
+ * is not mapped) and what it returned to s_out. 0, or -1 with an error. */
+MX_API int mx_vmap_trace(mx_list_function f, void *user, const mlx_array *in, size_t n, const int *in_axes,
+                         mx_arrays *s_in, mx_arrays *s_out);
+/* out[0..m) = the traced graph over the real inputs. out_axes[i] -1: output i as it is, for one that no
+ * mapped input leads to. 0, or -1 with an error and nulls in out. */
+MX_API int mx_vmap_replace(const mlx_array *in, const mlx_array *s_in, size_t n, const mlx_array *s_out,
+                           size_t m, const int *in_axes, const int *out_axes, mlx_array *out);
+
 #endif

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "prim/grad.h"
+#include "prim/vmap.h"
 
 #include <stdio.h>
 
@@ -13,7 +14,7 @@
 
 const prim_info prim_table[PRIM_COUNT] = {
 #define PRIM(name, arity, rule, vjp, vmap, flags) \
-    [PRIM_##name] = {#name, arity, PRIM_##flags, shape_##rule, grad_##vjp},
+    [PRIM_##name] = {#name, arity, PRIM_##flags, shape_##rule, grad_##vjp, vmap_##vmap},
 #include "prim/prim.def"
 #undef PRIM
 };

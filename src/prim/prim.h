@@ -37,11 +37,16 @@ typedef int (*prim_shape_rule)(node *const *in, size_t n, const void *params, pr
 struct grad_args;
 typedef void (*prim_vjp_rule)(const struct grad_args *a, mlx_array *grads);
 
+/* The results over a further axis of some inputs; see prim/vmap.h. */
+struct vmap_args;
+typedef void (*prim_vmap_rule)(const struct vmap_args *a, mlx_array *out, int *axes);
+
 typedef struct prim_info {
     const char *name;
     int arity, flags;
     prim_shape_rule shape;
     prim_vjp_rule vjp;
+    prim_vmap_rule vmap;
 } prim_info;
 
 extern const prim_info prim_table[PRIM_COUNT];
