@@ -28,6 +28,7 @@
 #include "mx/function.h"
 #include "mx/fft.h"
 #include "mx/index.h"
+#include "mx/io.h"
 #include "mx/layout.h"
 #include "mx/linalg.h"
 #include "mx/matmul.h"

@@ -3,6 +3,7 @@
 #define MICA_IO_SAFETENSORS_H
 
 #include "array/node.h"
+#include "io/stream.h"
 #include "mx.h"
 
 #include <stdbool.h>
@@ -72,6 +73,20 @@ int safetensors_write(const char *path, const safetensors_item *items, size_t n,
  * model.safetensors.index.json (which says `parameters`). max_shard 0 = 5 GiB. */
 int safetensors_write_sharded(const char *dir, const safetensors_item *items, size_t n, size_t max_shard,
                               size_t parameters, safetensors_fetch fetch, void *user);
+
+/* Arrays and metadata (n_metadata pairs of key and value) as MLX writes them: no float64; a file's name gets
+ * ".safetensors" if it lacks it. */
+typedef struct safetensors_map {
+    const char *const *names;
+    const mlx_array *arrays;
+    size_t n;
+    const char *const (*metadata)[2];
+    size_t n_metadata;
+} safetensors_map;
+int safetensors_save_map(const char *path, const safetensors_map *m);
+int safetensors_save_stream(const stream *to, const safetensors_map *m);
+/* safetensors_from_buffer of all that a stream has. */
+int safetensors_load_stream(safetensors *s, const stream *from);
 
 /* Evaluates n arrays and writes them to one file. */
 int safetensors_save(const char *path, const char *const *names, const mlx_array *arrays, size_t n);

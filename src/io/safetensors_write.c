@@ -277,3 +277,49 @@ int safetensors_save(const char *path, const char *const *names, const mlx_array
     mem_free(items);
     return rc;
 }
+
+/* --- what MLX's functions write --- */
+
+static int fill_map(void *arg, const sink *to)
+{
+    const safetensors_map *m = arg;
+    safetensors_item *items = mem_calloc(m->n, sizeof *items);
+    strbuf header = {0};
+    int rc = items ? 0 : -1;
+    for (size_t i = 0; rc == 0 && i < m->n; i++) {
+        mlx_array x = m->arrays[i];
+        if (mx_is_null(x) || mx_dtype_of(x) == MLX_FLOAT64)
+            rc = error_set("[save_safetensors] received invalid dtype. \"%s\" is float64, or no array",
+                           m->names[i]);
+        else
+            items[i] = (safetensors_item){m->names[i], mx_dtype_of(x), mx_ndim(x), mx_shape(x)};
+    }
+    rc = rc ? rc : build_header(&header, items, m->n, m->metadata, m->n_metadata);
+    unsigned char length[8];
+    for (int i = 0; i < 8; i++)
+        length[i] = (unsigned char)((unsigned long long)header.len >> 8 * i);
+    if (rc == 0 && (sink_write(to, length, 8) || sink_write(to, header.data, header.len)))
+        rc = -1;
+    for (size_t i = 0; rc == 0 && i < m->n; i++)
+        rc = sink_write_array(to, m->arrays[i]);
+    strbuf_free(&header);
+    mem_free(items);
+    return rc;
+}
+
+int safetensors_save_map(const char *path, const safetensors_map *m)
+{
+    return stream_save(path, ".safetensors", fill_map, (void *)(uintptr_t)m);
+}
+
+int safetensors_save_stream(const stream *to, const safetensors_map *m)
+{
+    return stream_write(to, "save_safetensors", fill_map, (void *)(uintptr_t)m);
+}
+
+int safetensors_load_stream(safetensors *s, const stream *from)
+{
+    *s = (safetensors){0};
+    buffer *b = stream_read_all(from, "load_safetensors");
+    return b ? safetensors_from_buffer(s, stream_label(from), b) : -1;
+}

@@ -1,0 +1,36 @@
+/* npy from any bytes. What is accepted is an array whose elements can all be read. */
+#include "base/error.h"
+#include "base/mem.h"
+#include "io/npy.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void keep(void *owner) { (void)owner; }
+
+static void must(int condition)
+{
+    if (!condition)
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    size_t live = mem_live(), mark = mx_mark();
+    buffer *b = buffer_wrap(data, size, keep, NULL);
+    mlx_array x = b ? npy_from_buffer("fuzz", b) : MX_NULL;
+    must(mx_is_null(x) == error_pending());
+    if (!mx_is_null(x)) {
+        size_t bytes = mx_size(x) * mx_dtype_size(mx_dtype_of(x));
+        must(bytes <= size);
+        char *out = malloc(bytes + 1);
+        must(out && mx_read(x, out) == 0);
+        free(out);
+    }
+    mx_release(mark);
+    error_clear();
+    mx_shutdown(); /* its caches would count as live */
+    must(mem_live() <= live);
+    return 0;
+}
