@@ -20,6 +20,7 @@
 #include "cpu/kernels.h"
 #include "cpu/pool.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -104,7 +105,7 @@ static void mask_array(const job *g, const unit *u, size_t row, size_t j0, size_
     if (a->mask_dtype == MLX_BOOL) {
         const uint8_t *m = (const uint8_t *)a->mask + at;
         for (size_t j = 0; j < n; j++)
-            s[j * stride] = m[(int64_t)j * a->ms[3]] ? s[j * stride] : -INFINITY;
+            s[j * stride] = m[(int64_t)j * a->ms[3]] ? s[j * stride] : -FLT_MAX;
         return;
     }
     float add[KEYS];
@@ -305,8 +306,9 @@ static void run_units(void *arg, int thread, int threads)
     for (size_t n; (n = atomic_fetch_add(&g->next, 1)) < g->units;) {
         unit u = unit_at(g, n);
         for (size_t r = 0; r < round_up(u.rows, g->gemm->nr); r++) {
-            w.max[r] = -INFINITY;
-            w.sum[r] = 0;
+            bool sink = g->a->sinks && r < u.rows && u.key_begin == 0;
+            w.max[r] = sink ? g->a->sinks[u.kv_head * g->group + r % g->group] : -INFINITY;
+            w.sum[r] = sink ? 1 : 0;
         }
         if (use_rows(g)) {
             attend_rows(g, &u, &w);

@@ -21,13 +21,15 @@ typedef struct attention_args {
     const void *mask;
     mlx_dtype mask_dtype;
     int64_t ms[4];
-    void *out; /* (B, H, L, v_dim) with the strides below */
+    const float *sinks; /* a further score of each query head, of no key; or NULL */
+    void *out;          /* (B, H, L, v_dim) with the strides below */
     mlx_dtype out_dtype;
     int64_t out_batch, out_head, out_row;
 } attention_args;
 
-/* q, k, v and out may each be float32, float16 or bfloat16; all sums in float32. A row whose keys are all
- * masked gives NaN, as MLX's softmax does; no keys at all give zeros. Runs on the pool: heads, query blocks,
+/* q, k, v and out may each be float32, float16 or bfloat16; all sums in float32. A key that a bool mask
+ * hides counts as the lowest finite score, as in MLX: a row of nothing else gives the values' mean. One whose
+ * keys are all masked otherwise gives NaN; no keys at all give zeros. Runs on the pool: heads, query blocks,
  * and for few queries chunks of keys; the values do not depend on the number of threads. 0, or -1 with the
  * error set when scratch memory cannot be had. */
 int cpu_attention(const attention_args *a);

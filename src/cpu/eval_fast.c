@@ -14,6 +14,7 @@ typedef struct rows_job {
     size_t length, in_step, out_step;
     int slot;
     const struct rope_table *table;
+    size_t first; /* row of those that are worked on */
 } rows_job;
 
 /* Rows a thread should get at least. */
@@ -199,11 +200,23 @@ static void rope_range(void *arg, size_t begin, size_t end)
     const prim_rope *p = j->n->params;
     const norm_kernels *k = &cpu_kernels_get()->norm;
     size_t half = (size_t)p->dims / 2;
-    for (size_t r = begin; r < end; r++) {
+    for (size_t r = j->first + begin; r < j->first + end; r++) {
         size_t t = r % (size_t)j->table->positions * half;
         k->rope[j->slot](row_at(j, r), j->table->cos + t, j->table->sin + t, half, p->traditional, j->length,
                          j->n->data + r * j->out_step);
     }
+}
+
+/* Turns `rows` rows from j->first on, by the angles of p's offset. */
+static int rotate(rows_job *j, const prim_rope *p, int positions, const float *periods, size_t rows)
+{
+    rope_table *t = rope_get(p, positions, periods);
+    if (!t)
+        return -1;
+    j->table = t;
+    pool_for(rows, row_grain(j->length), rope_range, j);
+    rope_release(t);
+    return 0;
 }
 
 int cpu_eval_rope(node *n)
@@ -218,13 +231,17 @@ int cpu_eval_rope(node *n)
         return -1;
     if (n->size == 0)
         return 0;
-    rope_table *t =
-        rope_get(p, x->shape[x->ndim - 2], n->n_inputs > 1 ? (const float *)n->inputs[1]->data : NULL);
-    if (!t)
-        return -1;
-    j.table = t;
-    pool_for(x->size / j.length, row_grain(j.length), rope_range, &j);
-    rope_release(t);
+    const float *periods = p->freqs ? (const float *)(const void *)n->inputs[1]->data : NULL;
+    const node *offsets = p->offsets ? n->inputs[n->n_inputs - 1] : NULL;
+    size_t sequences = offsets ? offsets->size : 1, rows = x->size / j.length / sequences;
+    for (size_t b = 0; b < sequences; b++) {
+        prim_rope own = *p;
+        if (offsets)
+            memcpy(&own.offset, offsets->data + b * sizeof(int32_t), sizeof own.offset);
+        j.first = b * rows;
+        if (rotate(&j, &own, x->shape[x->ndim - 2], periods, rows))
+            return -1;
+    }
     return 0;
 }
 
@@ -262,11 +279,11 @@ static attention_operand operand(const node *x)
 int cpu_eval_attention(node *n)
 {
     const prim_attention *p = n->params;
-    for (size_t i = 0; i < 3; i++)
-        if (make_rows_dense(n, i))
+    for (size_t i = 0; i < n->n_inputs; i++)
+        if ((i != 3 || p->mask != MX_MASK_ARRAY) && make_rows_dense(n, i))
             return -1;
     const node *q = n->inputs[0], *k = n->inputs[1], *v = n->inputs[2],
-               *mask = n->n_inputs > 3 ? n->inputs[3] : NULL;
+               *mask = p->mask == MX_MASK_ARRAY ? n->inputs[3] : NULL;
     if (node_allocate(n))
         return -1;
     int64_t d = n->shape[3], heads = n->shape[1], queries = n->shape[2];
@@ -285,6 +302,8 @@ int cpu_eval_attention(node *n)
                         .k = operand(k),
                         .v = operand(v),
                         .kind = (mx_mask)p->mask,
+                        .sinks =
+                            p->sinks ? (const float *)(const void *)n->inputs[n->n_inputs - 1]->data : NULL,
                         .out = n->data,
                         .out_dtype = (mlx_dtype)n->dtype,
                         .out_batch = strides[0],

@@ -184,10 +184,11 @@ typedef struct prim_norm {
 typedef struct prim_rope {
     int32_t dims, traditional, offset;
     float base, scale;
+    int32_t freqs, offsets; /* are these inputs? in this order, after x */
 } prim_rope;
 typedef struct prim_attention {
     float scale;
-    int32_t mask;
+    int32_t mask, sinks; /* inputs: q, k, v, the mask if it is an array, the sinks if there are any */
 } prim_attention;
 /* Compiled: elementwise operations over blocks, in order. What an operation reads or writes is an input of
  * the node (k >= 0), or register ~k; the last one writes the result, which as `out` is 0. */

@@ -1,4 +1,4 @@
-/* A further axis for attention and convolutions: it joins the batch. */
+/* A further axis for attention, convolutions and rotary positions: it joins the batch. */
 #include "prim/vmap.h"
 
 #include <string.h>
@@ -59,6 +59,27 @@ void vmap_attention(const vmap_args *a, mlx_array *out, int *axes)
         vmap_loop(a, out, axes);
         return;
     }
+    vmap_remake(a, in, NULL, 0, out, axes);
+    out[0] = part(out[0], a->size);
+}
+
+/* Offsets of each sequence go with the sequences; one offset is for all, wherever there are leading axes. */
+void vmap_rope(const vmap_args *a, mlx_array *out, int *axes)
+{
+    const prim_rope *p = a->n->params;
+    uint32_t last = a->n->n_inputs - 1;
+    mlx_array in[3];
+    if (!p->offsets || a->n->inputs[last]->size == 1) {
+        vmap_leading(a, out, axes);
+        return;
+    }
+    if (!can_join(a) || (p->freqs && vmap_is(a, 1))) {
+        vmap_loop(a, out, axes);
+        return;
+    }
+    in[0] = join(vmap_full(a, 0));
+    in[1] = a->in[1]; /* the frequencies, if there are any */
+    in[last] = join(vmap_full(a, last));
     vmap_remake(a, in, NULL, 0, out, axes);
     out[0] = part(out[0], a->size);
 }

@@ -241,6 +241,15 @@ static mlx_array layer_norm(const mlx_array *x) { return mx_layer_norm(x[0], x[1
 static mlx_array layer_norm_plain(const mlx_array *x) { return mx_layer_norm(x[0], MX_NULL, MX_NULL, 1e-5f); }
 static mlx_array rope(const mlx_array *x) { return mx_rope(x[0], 6, false, 10000, 1, 7, MX_NULL); }
 static mlx_array rope_pairs(const mlx_array *x) { return mx_rope(x[0], 8, true, 10000, 0.5f, 3, MX_NULL); }
+static mlx_array rope_each(const mlx_array *x)
+{
+    return mx_rope_dynamic(x[0], 6, false, 100, 1, mx_from((int[]){3, 9}, SHAPE(2), MLX_INT32), MX_NULL);
+}
+static mlx_array attention_sinks(const mlx_array *x)
+{
+    return mx_scaled_dot_product_attention_sinks(x[0], x[1], mx_slice_axis(x[1], -1, 2, 5), 0.4f,
+                                                 MX_MASK_CAUSAL, MX_NULL, x[2]);
+}
 static mlx_array attention(const mlx_array *x)
 {
     return mx_scaled_dot_product_attention(x[0], x[1], x[2], 0.4f, MX_MASK_CAUSAL, MX_NULL);
@@ -540,6 +549,12 @@ static const law laws[] = {
     {"layer_norm, plain", layer_norm_plain, 1, SKIP_EMPTY | SINGLE, {CUBE}},
     {"rope", rope, 1, SINGLE, {F(4, {2, 3, 4, 9})}},
     {"rope, traditional", rope_pairs, 1, SINGLE, {F(4, {2, 3, 4, 8})}},
+    {"rope, an offset each", rope_each, 1, SKIP_EMPTY | SINGLE, {F(4, {2, 3, 4, 9})}},
+    {"attention, sinks",
+     attention_sinks,
+     3,
+     SKIP_EMPTY | SINGLE,
+     {F(4, {2, 4, 5, 8}), F(4, {2, 2, 6, 8}), F(1, {4})}},
     {"attention",
      attention,
      3,
