@@ -151,8 +151,51 @@ mlx_closure mlx_closure_new_unary(int (*fun)(mlx_array *, const mlx_array))
 
 mlx_closure capi_share(mlx_closure cls) { return mlx_closure_share(cls); }
 
-void capi_set_closure(mlx_closure *res, mlx_closure cls)
+int capi_set_closure(mlx_closure *res, int (*fun)(mlx_vector_array *, const mlx_vector_array, void *),
+                     void *payload, void (*dtor)(void *))
 {
+    mlx_closure made = mlx_closure_new_func_payload(fun, payload, dtor);
+    if (!made.ctx)
+        return 1;
     mlx_closure_free(*res);
-    *res = cls;
+    *res = made;
+    return 0;
+}
+
+int capi_take_all(mlx_vector_array v, mx_arrays *out)
+{
+    size_t n;
+    const mlx_array *x = v.ctx ? capi_items(v, &n) : NULL;
+    int rc = 0;
+    for (size_t i = 0; x && i < n && rc == 0; i++)
+        rc = mx_arrays_add(out, node_temp(node_retain(node_of(x[i]))));
+    mlx_vector_array_free(v);
+    return rc;
+}
+
+int capi_call(void *cls, const mlx_array *in, size_t n, mx_arrays *out)
+{
+    mlx_vector_array input = mlx_vector_array_new_data(in, n), output = {0};
+    int rc = !input.ctx || mlx_closure_call(*(mlx_closure *)cls, &output, input);
+    mlx_vector_array_free(input);
+    if (!rc)
+        return capi_take_all(output, out);
+    mlx_vector_array_free(output);
+    return error_set("mlx_closure could not be called");
+}
+
+int capi_leave_lists(size_t mark, mlx_vector_array *res_0, mx_arrays *x, mlx_vector_array *res_1,
+                     mx_arrays *y, int rc, const char *file, int line)
+{
+    mlx_vector_array first = {0};
+    bool failed = rc || error_pending() || mlx_vector_array_set_data(&first, x->items, x->count);
+    bool reported = !rc && !error_pending() && failed;
+    if (!failed)
+        reported = failed =
+            mlx_vector_array_set_data(res_1, y->items, y->count) || mlx_vector_array_set(res_0, first);
+    mlx_vector_array_free(first);
+    mx_arrays_free(x);
+    mx_arrays_free(y);
+    mx_release(mark);
+    return reported ? 1 : failed ? capi_report(file, line) : 0;
 }

@@ -4,14 +4,22 @@
 
 #include "capi/capi.h"
 #include "mlx/c/closure.h"
+#include "mx/function.h"
 
 /* A further share. */
 mlx_closure capi_share(mlx_closure cls);
-/* *res becomes cls, whose share passes over. */
-void capi_set_closure(mlx_closure *res, mlx_closure cls);
+/* *res becomes a closure of fun and payload; the payload is destroyed when this fails, too. Status. */
+int capi_set_closure(mlx_closure *res, int (*fun)(mlx_vector_array *, const mlx_vector_array, void *),
+                     void *payload, void (*dtor)(void *));
 
-/* Calls fun on n arrays. Its outputs are temporaries of the caller's level, *out is a list of *m of them, to
- * be freed by mem_free. 0, or -1 with an error. */
-int capi_call(mlx_closure fun, const mlx_array *in, size_t n, mlx_array **out, size_t *m);
+/* A closure as a function that transforms take: `cls` points to the handle. */
+int capi_call(void *cls, const mlx_array *in, size_t n, mx_arrays *out);
+/* The arrays of v, which is freed, as temporaries at the end of out. 0, or -1 with an error. */
+int capi_take_all(mlx_vector_array v, mx_arrays *out);
+
+/* Ends a shim with two lists of results: both vectors are set, or none. Status. The lists' memory is freed.
+ */
+int capi_leave_lists(size_t mark, mlx_vector_array *res_0, mx_arrays *x, mlx_vector_array *res_1,
+                     mx_arrays *y, int rc, const char *file, int line);
 
 #endif

@@ -66,3 +66,15 @@ int mlx_astype(mlx_array *res, const mlx_array a, mlx_dtype dtype, const mlx_str
     size_t mark = capi_enter(s);
     return LEAVE(mark, res, mx_astype(capi_in(a), capi_dtype(dtype)));
 }
+
+int mlx_to_fp8(mlx_array *res, const mlx_array x, const mlx_stream s)
+{
+    size_t mark = capi_enter(s);
+    return LEAVE(mark, res, mx_to_fp8(capi_in(x)));
+}
+
+int mlx_from_fp8(mlx_array *res, const mlx_array x, mlx_dtype dtype, const mlx_stream s)
+{
+    size_t mark = capi_enter(s);
+    return LEAVE(mark, res, mx_from_fp8(capi_in(x), capi_dtype(dtype)));
+}
