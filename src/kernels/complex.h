@@ -2,7 +2,7 @@
 #ifndef MICA_KERNELS_COMPLEX_H
 #define MICA_KERNELS_COMPLEX_H
 
-#include "kernels/math.h"
+#include "kernels/math_more.h"
 
 #include <complex.h>
 #include <stdbool.h>
@@ -30,6 +30,21 @@ static inline float complex c_divide(float complex a, float complex b)
     return c_make((float)((ar * br + ai * bi) / size), (float)((ai * br - ar * bi) / size));
 }
 
+/* |x|; infinite if a part is, also when the other is NaN. */
+static inline float c_abs(float complex x)
+{
+    double re = (double)crealf(x), im = (double)cimagf(x);
+    float size = (float)sqrt(re * re + im * im), most = INFINITY;
+    return m_abs(crealf(x)) == most || m_abs(cimagf(x)) == most ? most : size;
+}
+
+/* A logarithm in another base: scale is that of e. */
+static inline float complex c_log_scaled(float complex x, double scale)
+{
+    float complex y = clogf(x);
+    return c_make((float)((double)crealf(y) * scale), (float)((double)cimagf(y) * scale));
+}
+
 /* The number on the unit circle in the same direction; 0 for 0. */
 static inline float complex c_sign(float complex x)
 {
@@ -50,6 +65,21 @@ static inline bool c_less(float complex a, float complex b)
 {
     float ar = crealf(a), br = crealf(b);
     return ar < br || (ar == br && cimagf(a) < cimagf(b));
+}
+
+/* The larger by that order; a NaN wins, a's first. */
+static inline float complex c_max(float complex a, float complex b) { return c_less(b, a) || a != a ? a : b; }
+static inline float complex c_min(float complex a, float complex b) { return c_less(a, b) || a != a ? a : b; }
+
+/* log(e^a + e^b) by way of the one with the larger real part, which stays when it is infinite. */
+static inline float complex c_logaddexp(float complex a, float complex b)
+{
+    float complex most = c_less(b, a) ? a : b, least = c_less(b, a) ? b : a;
+    if (a != a || b != b)
+        return a + b;
+    if (crealf(least) == -INFINITY || crealf(most) == INFINITY)
+        return most;
+    return most + c_log1p(cexpf(least - most));
 }
 
 #endif

@@ -113,23 +113,32 @@ static inline float m_power_of_2(int32_t n) { return f32_from_bits((uint32_t)(n 
 
 /* --- exp and what is made of it --- */
 
-/* e^x = 2^n e^r, |r| <= ln(2)/2. The power is applied in two halves, so that results may be denormal. */
-static inline float m_exp_f32(float x)
+/* e^x = 2^n e^r, |r| <= ln(2)/2: returns e^r - 1. */
+static inline float m_exp_reduced(float x, int32_t *n)
 {
     const float magic = 0x1.8p23f;
-    float limited = x < -104.0f ? -104.0f : x > 89.0f ? 89.0f : x; /* NaN stays */
-    float shifted = limited * 0x1.715476p0f + magic, n = shifted - magic;
-    int32_t whole = (int32_t)(f32_bits(shifted) - f32_bits(magic)), half = whole >> 1;
-    float r = limited - n * 0x1.62e400p-1f; /* 15 bits: the product is exact */
-    r = r - n * 0x1.7f7d1cp-20f;
+    float shifted = x * 0x1.715476p0f + magic, whole = shifted - magic;
+    *n = (int32_t)(f32_bits(shifted) - f32_bits(magic));
+    float r = x - whole * 0x1.62e400p-1f; /* 15 bits: the product is exact */
+    r = r - whole * 0x1.7f7d1cp-20f;
     float p = 0x1.6ab756p-10f;
     p = p * r + 0x1.123d66p-7f;
     p = p * r + 0x1.55585ap-5f;
     p = p * r + 0x1.55548cp-3f;
     p = p * r + 0x1.fffffcp-2f;
-    p = p * (r * r) + r;
-    return (p + 1) * m_power_of_2(half) * m_power_of_2(whole - half);
+    return p * (r * r) + r;
 }
+
+/* 2^k e^x, |k| <= 1. The power is applied in two halves, so that results may be denormal. */
+static inline float m_exp_scaled(float x, int32_t k)
+{
+    int32_t n;
+    float p = m_exp_reduced(x < -104.0f ? -104.0f : x > 90.0f ? 90.0f : x, &n); /* NaN stays */
+    int32_t half = (n + k) >> 1;
+    return (p + 1) * m_power_of_2(half) * m_power_of_2(n + k - half);
+}
+
+static inline float m_exp_f32(float x) { return m_exp_scaled(x, 0); }
 
 /* Small arguments by an odd polynomial, the rest as 1 - 2 / (e^2x + 1). */
 static inline float m_tanh_f32(float x)
@@ -171,13 +180,17 @@ static inline float m_erf_f32(float x)
 
 /* --- logarithms --- */
 
-/* log(x) + c for a normal x > 0: x = 2^e (1 + f), 1 + f in [sqrt(1/2), sqrt(2)). c is a small correction that
- * joins before the last roundings. */
-static inline float m_log_normal(float x, float e, float c)
+/* A normal x > 0 as 2^e (1 + f), 1 + f in [sqrt(1/2), sqrt(2)): returns f and adds to *e. */
+static inline float m_log_split(float x, float *e)
 {
     uint32_t bits = f32_bits(x) - 0x3F3504F3u; /* 0 at sqrt(1/2) */
-    e = e + (float)((int32_t)bits >> 23);
-    float f = f32_from_bits((bits & 0x7FFFFFu) + 0x3F3504F3u) - 1;
+    *e = *e + (float)((int32_t)bits >> 23);
+    return f32_from_bits((bits & 0x7FFFFFu) + 0x3F3504F3u) - 1;
+}
+
+/* log(1 + f) = f - f^2 / 2 + f^3 P(f) */
+static inline float m_log_series(float f)
+{
     float p = 0x1.b36e72p-5f;
     p = p * f - 0x1.bea7b0p-4f;
     p = p * f + 0x1.eff32ep-4f;
@@ -186,8 +199,14 @@ static inline float m_log_normal(float x, float e, float c)
     p = p * f - 0x1.552f1ap-3f;
     p = p * f + 0x1.99a540p-3f;
     p = p * f - 0x1.000070p-2f;
-    p = p * f + 0x1.555548p-2f;
-    float square = f * f, tail = f * square * p + (e * 0x1.7f7d1cp-20f + c);
+    return p * f + 0x1.555548p-2f;
+}
+
+/* log(x) + e log(2) + c for a normal x > 0. c is a small correction that joins before the last roundings. */
+static inline float m_log_normal(float x, float e, float c)
+{
+    float f = m_log_split(x, &e), square = f * f;
+    float tail = f * square * m_log_series(f) + (e * 0x1.7f7d1cp-20f + c);
     tail = tail - 0.5f * square;
     return e * 0x1.62e400p-1f + (f + tail);
 }
@@ -231,9 +250,9 @@ static const double m_two_over_pi[3][14] = {
 };
 /* clang-format on */
 
-/* sin of |x| plus `quarter` quarter turns, in double until the end. A quarter turn is the unit: the argument
- * is q + r with q whole and |r| <= 1/2; both series are Taylor's in r. */
-static inline float m_sin_shifted(float x, uint32_t quarter)
+/* A quarter turn is the unit: |x| is q + r with q whole and |r| <= 1/2. Returns q modulo 2^32, and the sine
+ * and cosine of r in double by Taylor's series. */
+static inline uint32_t m_turn(float x, double *sine_of, double *cosine_of)
 {
     const double magic = 0x1.8p52;
     uint32_t exponent = f32_bits(x) >> 23 & 255;
@@ -245,7 +264,6 @@ static inline float m_sin_shifted(float x, uint32_t quarter)
     double whole = (q0 + q1) + magic;
     uint64_t bits;
     __builtin_memcpy(&bits, &whole, 8);
-    uint32_t q = (uint32_t)bits + quarter;
     double sine = -0x1.e3074fde8871fp-19;
     sine = sine * u + 0x1.50783487ee782p-13;
     sine = sine * u - 0x1.32d2cce62bd86p-8;
@@ -258,7 +276,16 @@ static inline float m_sin_shifted(float x, uint32_t quarter)
     cosine = cosine * u - 0x1.55d3c7e3cbffap-6;
     cosine = cosine * u + 0x1.03c1f081b5ac4p-2;
     cosine = cosine * u - 0x1.3bd3cc9be45dep0;
-    cosine = cosine * u + 1;
+    *sine_of = sine;
+    *cosine_of = cosine * u + 1;
+    return (uint32_t)bits;
+}
+
+/* sin of |x| plus `quarter` quarter turns. */
+static inline float m_sin_shifted(float x, uint32_t quarter)
+{
+    double sine, cosine;
+    uint32_t q = m_turn(x, &sine, &cosine) + quarter;
     float y = (float)(q & 1 ? cosine : sine);
     return f32_from_bits(f32_bits(y) ^ (q & 2) << 30);
 }

@@ -14,23 +14,58 @@ ONE_COPY static uint64_t i_power(uint64_t a, uint64_t n)
     return power;
 }
 
+/* Quotients of integers are cut towards 0. Nothing traps: x / 0 is 0, and the smallest number over -1 is
+ * itself. Up to 32 bits double's quotient has the right whole part, and there are vector instructions for it.
+ */
+#define I_CRITICAL(b)     ((b) == 0 || ((b) == (C)-1 && BELOW_0(b)))
+#define I_DIVISOR(b)      (I_CRITICAL(b) ? (C)1 : (b))
+#define I_WHOLE(a, b)     ((C)(sizeof(C) > 4 ? (a) / (b) : (C)((double)(a) / (double)(b))))
+#define I_QUOTIENT(a, b)  ((b) == 0 ? 0 : I_CRITICAL(b) ? 0 - (U)(a) : (U)I_WHOLE(a, I_DIVISOR(b)))
+/* a - b floor(a / b), 0 where b is 0. */
+#define I_REST(a, b)      ((C)((U)(a) - (U)(b) * (U)I_WHOLE(a, b)))
+#define I_TURNED(r, b)    ((r) != 0 && BELOW_0(r) != BELOW_0(b) ? (U)(r) + (U)(b) : (U)(r))
+#define I_REMAINDER(a, b) I_TURNED(I_REST(a, I_DIVISOR(b)), b)
+/* Shifts by less than nothing or by all bits and more leave nothing but the sign. */
+#define I_FITS(b)         ((uint64_t)(b) < 8 * sizeof(C))
+#define I_BITS(b)         ((int)(b) & (int)(8 * sizeof(C) - 1))
+
 /* clang-format off */
+#define floats_SAME_REAL(name, f, i, c)          LOOP(name, T, STORE, f)
 #define floats_SAME_COMPLEX(name, f, i, c)       LOOP(name, T, STORE, f)
+#define floats_FLOAT_REAL(name, f, i, c)         LOOP(name, T, STORE, f)
 #define floats_FLOAT_COMPLEX(name, f, i, c)      LOOP(name, T, STORE, f)
 #define floats_COMPARE_COMPLEX(name, f, i, c)    LOOP(name, uint8_t, TRUTH, f)
 #define floats_LOGICAL_REAL(name, f, i, c)
+#define floats_WHOLE_REAL(name, f, i, c)
+#define floats_BITS_REAL(name, f, i, c)
+#define floats_SHIFT_REAL(name, f, i, c)
+#define complexes_SAME_REAL(name, f, i, c)
 #define complexes_SAME_COMPLEX(name, f, i, c)    LOOP(name, T, STORE, c)
+#define complexes_FLOAT_REAL(name, f, i, c)
 #define complexes_FLOAT_COMPLEX(name, f, i, c)   LOOP(name, T, STORE, c)
 #define complexes_COMPARE_COMPLEX(name, f, i, c) LOOP(name, uint8_t, TRUTH, c)
 #define complexes_LOGICAL_REAL(name, f, i, c)
+#define complexes_WHOLE_REAL(name, f, i, c)
+#define complexes_BITS_REAL(name, f, i, c)
+#define complexes_SHIFT_REAL(name, f, i, c)
+#define integers_SAME_REAL(name, f, i, c)        LOOP(name, T, STORE, i)
 #define integers_SAME_COMPLEX(name, f, i, c)     LOOP(name, T, STORE, i)
+#define integers_FLOAT_REAL(name, f, i, c)
 #define integers_FLOAT_COMPLEX(name, f, i, c)
 #define integers_COMPARE_COMPLEX(name, f, i, c)  LOOP(name, uint8_t, TRUTH, i)
 #define integers_LOGICAL_REAL(name, f, i, c)
+#define integers_WHOLE_REAL(name, f, i, c)       LOOP(name, T, STORE, i)
+#define integers_BITS_REAL(name, f, i, c)        LOOP(name, T, STORE, i)
+#define integers_SHIFT_REAL(name, f, i, c)       LOOP(name, T, STORE, i)
+#define booleans_SAME_REAL(name, f, i, c)        LOOP(name, T, STORE, i)
 #define booleans_SAME_COMPLEX(name, f, i, c)     LOOP(name, T, STORE, i)
+#define booleans_FLOAT_REAL(name, f, i, c)
 #define booleans_FLOAT_COMPLEX(name, f, i, c)
 #define booleans_COMPARE_COMPLEX(name, f, i, c)  LOOP(name, uint8_t, TRUTH, i)
 #define booleans_LOGICAL_REAL(name, f, i, c)     LOOP(name, uint8_t, TRUTH, i)
+#define booleans_WHOLE_REAL(name, f, i, c)       LOOP(name, T, STORE, i)
+#define booleans_BITS_REAL(name, f, i, c)        LOOP(name, T, STORE, i)
+#define booleans_SHIFT_REAL(name, f, i, c)
 /* clang-format on */
 
 #define TEMPLATE "cpu/isa/binary_tmpl.h"
@@ -49,6 +84,9 @@ ONE_COPY static uint64_t i_power(uint64_t a, uint64_t n)
 #define HALVES_FLOAT(name)   HALVES(name, false)
 #define HALVES_COMPARE(name) HALVES(name, true)
 #define HALVES_LOGICAL(name)
+#define HALVES_WHOLE(name)
+#define HALVES_BITS(name)
+#define HALVES_SHIFT(name)
 #define BINARY(name, Prim, kind, ...) HALVES_##kind(name)
 #include "mx_binary.def"
 #undef HALVES

@@ -5,27 +5,44 @@
 #include "cpu/isa/elementwise_parts.h"
 #include "cpu/isa/half_rows.h"
 
+#define STORE_PART(v) (v)
 /* clang-format off */
-#define floats_ANY_REAL(name, f, i, c)         LOOP(name, f)
-#define floats_ANY_COMPLEX(name, f, i, c)      LOOP(name, f)
-#define floats_FLOAT_REAL(name, f, i, c)       LOOP(name, f)
-#define floats_FLOAT_COMPLEX(name, f, i, c)    LOOP(name, f)
+#define floats_ANY_REAL(name, f, i, c)         LOOP(name, T, STORE, f)
+#define floats_ANY_COMPLEX(name, f, i, c)      LOOP(name, T, STORE, f)
+#define floats_FLOAT_REAL(name, f, i, c)       LOOP(name, T, STORE, f)
+#define floats_FLOAT_COMPLEX(name, f, i, c)    LOOP(name, T, STORE, f)
 #define floats_BOOLEAN_REAL(name, f, i, c)
+#define floats_INTEGER_REAL(name, f, i, c)
+#define floats_SIZE_COMPLEX(name, f, i, c)     LOOP(name, T, STORE, f)
+#define floats_PART_COMPLEX(name, f, i, c)
+#define floats_TURN_COMPLEX(name, f, i, c)
 #define complexes_ANY_REAL(name, f, i, c)
-#define complexes_ANY_COMPLEX(name, f, i, c)   LOOP(name, c)
+#define complexes_ANY_COMPLEX(name, f, i, c)   LOOP(name, T, STORE, c)
 #define complexes_FLOAT_REAL(name, f, i, c)
-#define complexes_FLOAT_COMPLEX(name, f, i, c) LOOP(name, c)
+#define complexes_FLOAT_COMPLEX(name, f, i, c) LOOP(name, T, STORE, c)
 #define complexes_BOOLEAN_REAL(name, f, i, c)
-#define integers_ANY_REAL(name, f, i, c)       LOOP(name, i)
-#define integers_ANY_COMPLEX(name, f, i, c)    LOOP(name, i)
+#define complexes_INTEGER_REAL(name, f, i, c)
+#define complexes_SIZE_COMPLEX(name, f, i, c)  LOOP(name, float, STORE_PART, c)
+#define complexes_PART_COMPLEX(name, f, i, c)  LOOP(name, float, STORE_PART, c)
+#define complexes_TURN_COMPLEX(name, f, i, c)  LOOP(name, T, STORE, c)
+#define integers_ANY_REAL(name, f, i, c)       LOOP(name, T, STORE, i)
+#define integers_ANY_COMPLEX(name, f, i, c)    LOOP(name, T, STORE, i)
 #define integers_FLOAT_REAL(name, f, i, c)
 #define integers_FLOAT_COMPLEX(name, f, i, c)
 #define integers_BOOLEAN_REAL(name, f, i, c)
-#define booleans_ANY_REAL(name, f, i, c)       LOOP(name, i)
-#define booleans_ANY_COMPLEX(name, f, i, c)    LOOP(name, i)
+#define integers_INTEGER_REAL(name, f, i, c)   LOOP(name, T, STORE, i)
+#define integers_SIZE_COMPLEX(name, f, i, c)   LOOP(name, T, STORE, i)
+#define integers_PART_COMPLEX(name, f, i, c)
+#define integers_TURN_COMPLEX(name, f, i, c)
+#define booleans_ANY_REAL(name, f, i, c)       LOOP(name, T, STORE, i)
+#define booleans_ANY_COMPLEX(name, f, i, c)    LOOP(name, T, STORE, i)
 #define booleans_FLOAT_REAL(name, f, i, c)
 #define booleans_FLOAT_COMPLEX(name, f, i, c)
-#define booleans_BOOLEAN_REAL(name, f, i, c)   LOOP(name, i)
+#define booleans_BOOLEAN_REAL(name, f, i, c)   LOOP(name, T, STORE, i)
+#define booleans_INTEGER_REAL(name, f, i, c)
+#define booleans_SIZE_COMPLEX(name, f, i, c)   LOOP(name, T, STORE, i)
+#define booleans_PART_COMPLEX(name, f, i, c)
+#define booleans_TURN_COMPLEX(name, f, i, c)
 /* clang-format on */
 
 #define TEMPLATE "cpu/isa/unary_tmpl.h"
@@ -41,7 +58,11 @@
         half_unary(HALF_BF16, name##_f32, a, sa, y, n);                     \
     }
 #define HALVES_FLOAT(name) HALVES_ANY(name)
+#define HALVES_SIZE(name)  HALVES_ANY(name)
 #define HALVES_BOOLEAN(name)
+#define HALVES_INTEGER(name)
+#define HALVES_PART(name)
+#define HALVES_TURN(name)
 #define UNARY(name, Prim, kind, ...) HALVES_##kind(name)
 #include "mx_unary.def"
 #undef UNARY

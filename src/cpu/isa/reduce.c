@@ -28,8 +28,8 @@ _Static_assert(HALF_BLOCK % LANES == 0 && GATHER % LANES == 0, "blocks are whole
 #define booleans_wide        U
 #define floats_max(p, q)     m_max(p, q)
 #define floats_min(p, q)     m_min(p, q)
-#define complexes_max(p, q)  (c_less(q, p) || (p) != (p) ? (p) : (q))
-#define complexes_min(p, q)  (c_less(p, q) || (p) != (p) ? (p) : (q))
+#define complexes_max(p, q)  c_max(p, q)
+#define complexes_min(p, q)  c_min(p, q)
 #define integers_max(p, q)   ((p) > (q) ? (p) : (q))
 #define integers_min(p, q)   ((p) < (q) ? (p) : (q))
 #define booleans_max(p, q)   ((p) > (q) ? (p) : (q))
