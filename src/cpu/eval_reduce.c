@@ -1,4 +1,4 @@
-/* Reductions and running sums along axes.
+/* Reductions along axes.
  *
  * A reduction sees its input as kept axes times reduced axes. When the reduced ones merge into one, kernels
  * read the input where it is: a row for each result, or, when the last axis is kept, rows at a time.
@@ -6,8 +6,6 @@
 #include "cpu/eval.h"
 #include "cpu/pool.h"
 #include "cpu/walk.h"
-
-#include <string.h>
 
 /* Kept and reduced axes of a node, merged where strides allow. */
 typedef struct axes {
@@ -151,40 +149,4 @@ int cpu_eval_arg_reduce(node *n)
         ((uint32_t *)n->data)[i] = fn(x->data + offset_of(&kept, i) * (int64_t)node_itemsize(x),
                                       (ptrdiff_t)x->strides[p->axis], (size_t)x->shape[p->axis]);
     return 0;
-}
-
-/* The running sums of `length` rows of `inner` elements (`bytes` bytes), which stand `bytes` apart, forwards
- * or back. */
-static void scan_rows(cpu_binary_fn add, const char *x, char *y, size_t length, size_t inner, ptrdiff_t bytes,
-                      bool inclusive)
-{
-    size_t size = (size_t)(bytes < 0 ? -bytes : bytes), first = inclusive ? 0 : 1;
-    if (!inclusive)
-        memset(y, 0, size);
-    for (size_t i = first; i < length; i++) {
-        const char *row = x + (ptrdiff_t)(i - first) * bytes;
-        char *to = y + (ptrdiff_t)i * bytes;
-        if (i == first)
-            memcpy(to, row, size);
-        else
-            add(to - bytes, 1, row, 1, to, inner);
-    }
-}
-
-int cpu_eval_scan(node *n)
-{
-    const prim_scan *p = n->params;
-    cpu_binary_fn add = cpu_kernels_get()->elementwise.binary[CPU_add][n->dtype];
-    if (!add)
-        return cpu_eval_no_kernel(n, (mlx_dtype)n->dtype);
-    buffer *temp;
-    const char *x = walk_dense(n->inputs[0], &temp);
-    int rc = x ? node_allocate(n) : -1;
-    size_t inner = (size_t)n->strides[p->axis], length = (size_t)n->shape[p->axis];
-    size_t bytes = inner * node_itemsize(n), first = p->reverse && length ? (length - 1) * bytes : 0;
-    for (size_t at = 0; rc == 0 && at < node_bytes(n); at += length * bytes)
-        scan_rows(add, x + at + first, n->data + at + first, length, inner,
-                  p->reverse ? -(ptrdiff_t)bytes : (ptrdiff_t)bytes, p->inclusive);
-    buffer_release(temp);
-    return rc;
 }

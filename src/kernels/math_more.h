@@ -202,15 +202,15 @@ static inline float m_arctan2_f32(float y, float x)
     return m_with_sign(angle, y);
 }
 
-/* arcsin(s) for 0 <= s <= 1/2, of s and its square */
-static inline float m_arcsin_series(float s, float square)
+/* arcsin(s) - s for 0 <= s <= 1/2, of s and its square */
+static inline float m_arcsin_tail(float s, float square)
 {
     float p = 0x1.596d1ep-5f;
     p = p * square + 0x1.8c284ep-6f;
     p = p * square + 0x1.747e48p-5f;
     p = p * square + 0x1.3301e4p-4f;
     p = p * square + 0x1.5555c8p-3f;
-    return s + s * (square * p);
+    return s * (square * p);
 }
 
 /* From 1/2 on by way of half the complementary angle, whose sine is sqrt((1 - |x|) / 2). */
@@ -218,9 +218,10 @@ static inline float m_arcsin_f32(float x)
 {
     float size = m_abs_f32(x);
     uint32_t large = size > 0.5f;
-    float square = large ? (1 - size) * 0.5f : size * size;
-    float r = m_arcsin_series(large ? m_sqrt_f32(square) : size, square);
-    return m_with_sign(large ? M_PI_2_HIGH - (2 * r - M_PI_2_LOW) : r, x);
+    float square = large ? (1 - size) * 0.5f : size * size, s = large ? m_sqrt_f32(square) : size;
+    float tail = m_arcsin_tail(s, square);
+    float far = (float)(0x1.921fb54442d18p0 - 2 * ((double)s + (double)tail));
+    return m_with_sign(large ? far : s + tail, x);
 }
 
 static inline float m_arccos_f32(float x)
@@ -228,7 +229,7 @@ static inline float m_arccos_f32(float x)
     float size = m_abs_f32(x);
     uint32_t large = size > 0.5f, negative = f32_bits(x) >> 31;
     float square = large ? (1 - size) * 0.5f : size * size;
-    float r = m_arcsin_series(large ? m_sqrt_f32(square) : size, square);
+    float s = large ? m_sqrt_f32(square) : size, r = s + m_arcsin_tail(s, square);
     float near_1 = 2 * r, near_0 = M_PI_2_HIGH - ((negative ? -r : r) - M_PI_2_LOW);
     float y = negative ? M_PI_HIGH - (near_1 - M_PI_LOW) : near_1;
     return large ? y : near_0;

@@ -1,4 +1,4 @@
-/* Gradients of reductions, softmax and running sums. A reduced axis is still there with size 1, so
+/* Gradients of reductions and softmax. A reduced axis is still there with size 1, so
  * that results and cotangents broadcast against the input. */
 #include "prim/grad.h"
 
@@ -12,15 +12,26 @@ static mlx_array sum_over(mlx_array x, uint32_t bits)
     return mx_sum(x, axes, n, true);
 }
 
-/* The product of all others: of those that are not zero, unless another one is. */
+/* The product of all others: of those before and those behind, with the reduced axes as one. */
 static mlx_array grad_of_product(mlx_array x, mlx_array g, const prim_reduce *p)
 {
-    mlx_array zero = mx_equal(x, grad_number(0, x)), count = mx_astype(zero, mx_dtype_of(g));
-    mlx_array factors = mx_where(zero, grad_number(1, x), x);
-    mlx_array product = prim_make(PRIM_Reduce, &factors, 1, p, sizeof *p);
-    mlx_array others = mx_subtract(sum_over(count, p->axes), count);
-    return mx_where(mx_equal(others, grad_number(0, others)), mx_divide(mx_multiply(g, product), factors),
-                    grad_number(0, g));
+    int order[MX_MAX_DIMS], back[MX_MAX_DIMS], flat[MX_MAX_DIMS + 1], moved[MX_MAX_DIMS];
+    int ndim = mx_ndim(x), at = 0, kept = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < ndim; i++)
+            if ((int)(p->axes >> i & 1) == pass) {
+                moved[at] = mx_shape(x)[i];
+                order[at] = i;
+                back[i] = at++;
+                kept += !pass;
+            }
+    for (int i = 0; i < kept; i++)
+        flat[i] = moved[i];
+    flat[kept] = mx_size(x) ? -1 : 0;
+    mlx_array rows = mx_reshape(mx_transpose(x, order, (size_t)ndim), flat, (size_t)kept + 1);
+    mlx_array others = mx_multiply(mx_cumprod(rows, -1, false, false), mx_cumprod(rows, -1, true, false));
+    others = mx_transpose(mx_reshape(others, moved, (size_t)ndim), back, (size_t)ndim);
+    return mx_multiply(g, mx_conjugate(others));
 }
 
 /* Equal extremes share. */
@@ -51,11 +62,4 @@ void grad_softmax(const grad_args *a, mlx_array *grads)
 {
     mlx_array y = a->out[0], gy = mx_multiply(a->given[0], y);
     grads[0] = mx_subtract(gy, mx_multiply(y, grad_sum_last(gy)));
-}
-
-/* An element counts in all sums after it: sum from the other end. */
-void grad_scan(const grad_args *a, mlx_array *grads)
-{
-    const prim_scan *p = a->n->params;
-    grads[0] = mx_cumsum(a->given[0], p->axis, !p->reverse, p->inclusive);
 }

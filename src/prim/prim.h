@@ -152,8 +152,16 @@ typedef struct prim_reduce {
 typedef struct prim_arg_reduce {
     int32_t smallest, axis;
 } prim_arg_reduce;
+enum prim_scan_kind {
+    PRIM_SCAN_SUM,
+    PRIM_SCAN_PROD,
+    PRIM_SCAN_MAX,
+    PRIM_SCAN_MIN,
+    PRIM_SCAN_LOGADDEXP, /* of inexact dtypes only */
+    PRIM_SCAN_KINDS
+};
 typedef struct prim_scan {
-    int32_t axis;
+    int32_t kind, axis;
     int32_t reverse, inclusive;
 } prim_scan;
 typedef struct prim_addmm {

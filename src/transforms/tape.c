@@ -118,8 +118,6 @@ static int step(tape *t, const tape_entry *e)
         reached += !mx_is_null(t->cotangents[e->cotangents + i]);
     if (reached == 0)
         return 0;
-    if (n->dtype == MLX_COMPLEX64)
-        return error_set("[vjp] %s of complex64 has no derivative yet", prim_table[n->prim].name);
     for (size_t i = 0; i < inputs; i++) {
         const tape_entry *in = find(t, n->inputs[i]);
         t->arrays[i] = node_array(n->inputs[i]);

@@ -1,7 +1,7 @@
 /* The vector mathematics: how far from the C library's double, over a sample of all float patterns. */
 #include "test.h"
 
-#include "kernels/math.h"
+#include "kernels/math_more.h"
 
 #include <float.h>
 
@@ -62,6 +62,92 @@ CHECK(tanh, tanh, 1.4)
 CHECK(erf, erf, 1.4)
 CHECK(erfinv, erfinv_in_double, 2.4)
 
+CHECK(expm1, expm1, 1.6)
+CHECK(log2, log2, 1)
+CHECK(log10, log10, 1)
+CHECK(sinh, sinh, 2.5)
+CHECK(cosh, cosh, 2)
+CHECK(tan, tan, 0.51)
+CHECK(arcsin, asin, 1.6)
+CHECK(arccos, acos, 1.6)
+CHECK(arctan, atan, 1.6)
+CHECK(arcsinh, asinh, 1.6)
+CHECK(arccosh, acosh, 1.6)
+CHECK(arctanh, atanh, 1.6)
+
+/* exact where it can be */
+static void logarithms_of_powers_are_whole(void **state)
+{
+    (void)state;
+    for (int k = -149; k < 128; k++)
+        assert_true(m_log2_f32((float)ldexp(1, k)) == (float)k);
+    for (int k = 0; k <= 10; k++)
+        assert_true(m_log10_f32((float)pow(10, k)) == (float)k);
+}
+
+static double plain_remainder(double x, double y)
+{
+    double r = fmod(x, y);
+    return r != 0 && (r < 0) != (y < 0) ? r + y : r;
+}
+static double plain_logaddexp(double x, double y)
+{
+    double most = x > y ? x : y, least = x > y ? y : x;
+    if (isnan(x) || isnan(y))
+        return (double)NAN;
+    return isinf(most) || isinf(least) ? most : most + log1p(exp(least - most));
+}
+
+/* Pairs of awkward numbers, and many random ones of all magnitudes and of ordinary ones. */
+static void check_pairs(const char *name, float (*got)(float, float), double (*want)(double, double),
+                        double bound)
+{
+    static const float special[] = {0,       -0.0f,   1,        -1,       2,         -2,   3,
+                                    -3,      0.5f,    -0.5f,    INFINITY, -INFINITY, NAN,  1e-45f,
+                                    -1e-45f, FLT_MAX, -FLT_MAX, 7,        1e9f,      1e-9f};
+    enum { N = sizeof special / sizeof *special };
+    uint32_t r = 1;
+    for (int i = 0; i < 1000000 + N * N; i++) {
+        float x = f32_from_bits(r = r * 1664525 + 1013904223),
+              y = f32_from_bits(r = r * 1664525 + 1013904223);
+        if (i % 2) {
+            x = (float)(int32_t)(r * 2654435761u) * 0x1p-27f;
+            y = (float)(int32_t)(r * 2246822519u) * 0x1p-28f;
+        }
+        if (i < N * N) {
+            x = special[i / N];
+            y = special[i % N];
+        }
+        if (!(distance(got(x, y), want((double)x, (double)y)) <= bound))
+            fail_msg("%s(%a, %a) = %a, not %a", name, (double)x, (double)y, (double)got(x, y),
+                     want((double)x, (double)y));
+    }
+}
+
+static void functions_of_two_are_exact(void **state)
+{
+    (void)state;
+    check_pairs("arctan2", m_arctan2_f32, atan2, 1.8);
+    check_pairs("remainder", m_remainder_f32, plain_remainder, 0.51);
+}
+
+/* The sum may be near 0, where no digits are left: measured by its larger part. */
+static void logaddexp_is_near(void **state)
+{
+    (void)state;
+    for (int i = -400; i < 400; i++)
+        for (int j = -400; j < 400; j++) {
+            float x = (float)i * 0.25f, y = (float)j * 0.3f;
+            double want = plain_logaddexp((double)x, (double)y), got = (double)m_logaddexp(x, y);
+            assert_true(fabs(got - want) <= 2e-7 * (fabs(want) + 1));
+            assert_true(fabs(m_logaddexp((double)x, (double)y) - want) <= 1e-15 * (fabs(want) + 1));
+        }
+    float inf = INFINITY;
+    assert_true(m_logaddexp(-inf, -inf) == -inf && m_logaddexp(inf, -inf) == inf &&
+                m_logaddexp(-inf, 2.0f) == 2);
+    assert_true(isnan(m_logaddexp((float)NAN, 1.0f)) && isnan(m_logaddexp(1.0f, (float)NAN)));
+}
+
 static void power_is_exact(void **state)
 {
     (void)state;
@@ -113,14 +199,36 @@ static void extremes_pass_on_nan(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rint_is_exact),        cmocka_unit_test(floor_is_exact),
-        cmocka_unit_test(ceil_is_exact),        cmocka_unit_test(sqrt_is_exact),
-        cmocka_unit_test(exp_is_exact),         cmocka_unit_test(log_is_exact),
-        cmocka_unit_test(log1p_is_exact),       cmocka_unit_test(sin_is_exact),
-        cmocka_unit_test(cos_is_exact),         cmocka_unit_test(tanh_is_exact),
-        cmocka_unit_test(erf_is_exact),         cmocka_unit_test(erfinv_is_exact),
-        cmocka_unit_test(power_is_exact),       cmocka_unit_test(erfinv_double_inverts),
+        cmocka_unit_test(rint_is_exact),
+        cmocka_unit_test(floor_is_exact),
+        cmocka_unit_test(ceil_is_exact),
+        cmocka_unit_test(sqrt_is_exact),
+        cmocka_unit_test(exp_is_exact),
+        cmocka_unit_test(log_is_exact),
+        cmocka_unit_test(log1p_is_exact),
+        cmocka_unit_test(sin_is_exact),
+        cmocka_unit_test(cos_is_exact),
+        cmocka_unit_test(tanh_is_exact),
+        cmocka_unit_test(erf_is_exact),
+        cmocka_unit_test(erfinv_is_exact),
+        cmocka_unit_test(power_is_exact),
+        cmocka_unit_test(erfinv_double_inverts),
         cmocka_unit_test(extremes_pass_on_nan),
+        cmocka_unit_test(expm1_is_exact),
+        cmocka_unit_test(log2_is_exact),
+        cmocka_unit_test(log10_is_exact),
+        cmocka_unit_test(sinh_is_exact),
+        cmocka_unit_test(cosh_is_exact),
+        cmocka_unit_test(tan_is_exact),
+        cmocka_unit_test(arcsin_is_exact),
+        cmocka_unit_test(arccos_is_exact),
+        cmocka_unit_test(arctan_is_exact),
+        cmocka_unit_test(arcsinh_is_exact),
+        cmocka_unit_test(arccosh_is_exact),
+        cmocka_unit_test(arctanh_is_exact),
+        cmocka_unit_test(logarithms_of_powers_are_whole),
+        cmocka_unit_test(functions_of_two_are_exact),
+        cmocka_unit_test(logaddexp_is_near),
     };
     return RUN_TESTS("math", tests, NULL);
 }

@@ -41,14 +41,73 @@ enum {
         MLX_FLOAT32, __VA_ARGS__, 0.1f, 3 \
     }
 
-#define UNARY(name, ...) \
-    static mlx_array u_##name(const mlx_array *x) { return mx_##name(x[0]); }
+/* Away from 0, where slopes change fast. */
+#define Q(...)                            \
+    {                                     \
+        MLX_FLOAT32, __VA_ARGS__, 0.5f, 3 \
+    }
+
+/* What functions of each kind are given for the inputs. */
+static mlx_array as_given(mlx_array x) { return x; }
+static mlx_array as_integer(mlx_array x) { return mx_astype(x, MLX_INT32); }
+static mlx_array as_complex(mlx_array x)
+{
+    return mx_multiply(x, mx_from((float[]){0.8f, 0.5f}, NULL, 0, MLX_COMPLEX64));
+}
+/* One real number of each complex one, so that it takes part in comparisons. */
+static mlx_array as_real(mlx_array x)
+{
+    return mx_add(mx_real(x), mx_multiply(mx_imag(x), mx_float(2, MLX_FLOAT32)));
+}
+/* Inputs where the function is defined. */
+static mlx_array in_domain(const char *name, mlx_array x)
+{
+    return strcmp(name, "arccosh") ? x : mx_add(x, mx_ones(NULL, 0, mx_dtype_of(x)));
+}
+#define GIVEN_ANY     as_given
+#define GIVEN_FLOAT   as_given
+#define GIVEN_BOOLEAN as_given
+#define GIVEN_INTEGER as_integer
+#define GIVEN_SIZE    as_given
+#define GIVEN_PART    as_complex
+#define GIVEN_TURN    as_complex
+#define GIVEN_SAME    as_given
+#define GIVEN_COMPARE as_given
+#define GIVEN_LOGICAL as_given
+#define GIVEN_WHOLE   as_integer
+#define GIVEN_BITS    as_integer
+#define GIVEN_SHIFT   as_integer
+#define UNARY(name, Prim, kind, ...)                                     \
+    static mlx_array u_##name(const mlx_array *x)                        \
+    {                                                                    \
+        return as_real(mx_##name(GIVEN_##kind(in_domain(#name, x[0])))); \
+    }
 #include "mx_unary.def"
 #undef UNARY
-#define BINARY(name, ...) \
-    static mlx_array b_##name(const mlx_array *x) { return mx_##name(x[0], x[1]); }
+#define BINARY(name, Prim, kind, ...)                             \
+    static mlx_array b_##name(const mlx_array *x)                 \
+    {                                                             \
+        return mx_##name(GIVEN_##kind(x[0]), GIVEN_##kind(x[1])); \
+    }
 #include "mx_binary.def"
 #undef BINARY
+
+/* Functions of complex numbers, which have a derivative where they are smooth. */
+#define FUNCTION_REAL(name, vjp)
+#define FUNCTION_COMPLEX(name, vjp) \
+    static mlx_array z_##name(const mlx_array *x) { return as_real(mx_##name(as_complex(x[0]))); }
+#define UNARY(name, Prim, kind, domain, vjp, ...) FUNCTION_##domain(name, vjp)
+#include "mx_unary.def"
+#undef UNARY
+#undef FUNCTION_COMPLEX
+#define COMPLEX_BINARY(F) F(add) F(subtract) F(multiply) F(divide) F(power) F(logaddexp)
+#define FUNCTION(name)                                                 \
+    static mlx_array z_##name(const mlx_array *x)                      \
+    {                                                                  \
+        return as_real(mx_##name(as_complex(x[0]), as_complex(x[1]))); \
+    }
+COMPLEX_BINARY(FUNCTION)
+#undef FUNCTION
 
 static mlx_array where_(const mlx_array *x) { return mx_where(mx_greater(x[0], x[1]), x[1], x[2]); }
 static mlx_array astype(const mlx_array *x) { return mx_astype(mx_astype(x[0], MLX_INT32), MLX_FLOAT32); }
@@ -147,11 +206,64 @@ static mlx_array any(const mlx_array *x)
 static mlx_array mean(const mlx_array *x) { return mx_mean(x[0], SHAPE(0, 2), false); }
 static mlx_array argmax(const mlx_array *x) { return mx_argmax(x[0], 1, true); }
 static mlx_array argmin(const mlx_array *x) { return mx_argmin(x[0], -1, false); }
+static mlx_array prod2(const mlx_array *x) { return mx_prod(x[0], SHAPE(0, 2), false); }
+static mlx_array prod_complex(const mlx_array *x)
+{
+    return as_real(mx_prod(as_complex(x[0]), SHAPE(1), false));
+}
+static mlx_array var(const mlx_array *x) { return mx_var(x[0], SHAPE(0, 2), false, 1); }
+static mlx_array var_complex(const mlx_array *x)
+{
+    return mx_std(as_complex(mx_sin(x[0])), SHAPE(1), false, 0);
+}
+static mlx_array median(const mlx_array *x) { return mx_median(x[0], SHAPE(2, 0), true); }
+static mlx_array logsumexp2(const mlx_array *x) { return mx_logsumexp_axes(x[0], SHAPE(2, 0), false); }
+static mlx_array softmax2(const mlx_array *x) { return mx_softmax_axes(x[0], SHAPE(0, 1), true); }
+static mlx_array logsumexp_complex(const mlx_array *x)
+{
+    return as_real(mx_logsumexp_axes(as_complex(x[0]), SHAPE(1), false));
+}
+static mlx_array logsumexp_double(const mlx_array *x)
+{
+    return mx_logsumexp_axes(mx_astype(x[0], MLX_FLOAT64), SHAPE(1, 2), false);
+}
+static mlx_array softmax_double(const mlx_array *x) { return mx_softmax(mx_astype(x[0], MLX_FLOAT64), 1); }
 static mlx_array logsumexp(const mlx_array *x) { return mx_logsumexp(x[0], 1, false); }
 static mlx_array softmax(const mlx_array *x) { return mx_softmax(x[0], -1); }
 static mlx_array softmax0(const mlx_array *x) { return mx_softmax(x[0], 0); }
 static mlx_array cumsum(const mlx_array *x) { return mx_cumsum(x[0], 1, false, true); }
 static mlx_array cumsum_back(const mlx_array *x) { return mx_cumsum(x[0], -1, true, false); }
+static mlx_array cumprod(const mlx_array *x) { return mx_cumprod(x[0], 1, false, true); }
+static mlx_array cumprod_back(const mlx_array *x) { return mx_cumprod(x[0], 2, true, false); }
+static mlx_array cumprod_complex(const mlx_array *x)
+{
+    return as_real(mx_cumprod(as_complex(x[0]), 0, false, true));
+}
+static mlx_array cummax(const mlx_array *x) { return mx_cummax(x[0], 1, false, true); }
+static mlx_array cummax_back(const mlx_array *x) /* the first is -inf */
+{
+    return mx_exp(mx_cummax(x[0], 2, true, false));
+}
+static mlx_array cummin(const mlx_array *x) { return mx_cummin(x[0], -1, true, true); }
+static mlx_array logcumsumexp(const mlx_array *x) { return mx_logcumsumexp(x[0], 1, false, true); }
+static mlx_array logcumsumexp_back(const mlx_array *x)
+{
+    return mx_exp(mx_logcumsumexp(x[0], 2, true, false));
+}
+static mlx_array divmod(const mlx_array *x)
+{
+    mlx_array both[2];
+    return mx_divmod(x[0], x[1], both) ? MX_NULL : mx_add(both[0], both[1]);
+}
+static mlx_array round_to(const mlx_array *x) { return mx_round_to(x[0], 1); }
+static mlx_array clip(const mlx_array *x)
+{
+    return mx_clip(mx_degrees(x[0]), mx_float(20, mx_dtype_of(x[0])), mx_radians(mx_degrees(x[1])));
+}
+static mlx_array isclose(const mlx_array *x)
+{
+    return mx_logical_or(mx_isclose(x[0], x[1], 0.1, 0.1, false), mx_logical_not(mx_isfinite(x[0])));
+}
 static mlx_array sort(const mlx_array *x) { return mx_sort(x[0], 1); }
 static mlx_array argsort(const mlx_array *x) { return mx_argsort(x[0], -1); }
 static mlx_array partition(const mlx_array *x) { return mx_partition(x[0], 1, 1); }
@@ -411,13 +523,30 @@ static mlx_array kron(const mlx_array *x) { return mx_kron(x[0], x[1]); }
 /* clang-format on */
 
 static const law laws[] = {
-#define UNARY(name, ...) {#name, u_##name, 1, 0, {P(3, {3, 4, 5})}},
+#define SKIP_ANY                     0
+#define SKIP_FLOAT                   0
+#define SKIP_BOOLEAN                 0
+#define SKIP_INTEGER                 (SKIP_HALVES | SKIP_EMPTY) /* a derivative is refused */
+#define SKIP_SIZE                    0
+#define SKIP_PART                    SINGLE
+#define SKIP_TURN                    SINGLE
+#define UNARY(name, Prim, kind, ...) {#name, u_##name, 1, SKIP_##kind, {P(3, {3, 4, 5})}},
 #include "mx_unary.def"
 #undef UNARY
+#define SLOPE_GRAD 0
+#define SLOPE_ZERO \
+    SKIP_GRADIENT /* constant between jumps that a large step crosses; sign has none by design */
+#define FUNCTION_COMPLEX(name, vjp)               {"complex " #name, z_##name, 1, SINGLE | SLOPE_##vjp, {Q(3, {3, 4, 5})}},
+#define UNARY(name, Prim, kind, domain, vjp, ...) FUNCTION_##domain(name, vjp)
+#include "mx_unary.def"
+#undef UNARY
+#define FUNCTION(name) {"complex " #name, z_##name, 2, SINGLE, {Q(3, {3, 4, 5}), Q(2, {4, 1})}},
+    COMPLEX_BINARY(FUNCTION)
+#undef FUNCTION
 #define BINARY(name, ...) {#name, b_##name, 2, 0, {P(3, {3, 4, 5}), P(2, {4, 1})}},
 #include "mx_binary.def"
 #undef BINARY
-    {"compiled", compiled, 2, 0, {CUBE, F(2, {4, 1})}},
+        {"compiled", compiled, 2, 0, {CUBE, F(2, {4, 1})}},
     {"where", where_, 3, 0, {CUBE, CUBE, CUBE}},
     {"abs of both signs", u_abs, 1, 0, {CUBE}},
     {"astype", astype, 1, SKIP_GRADIENT, {CUBE}},
@@ -491,6 +620,16 @@ static const law laws[] = {
     {"all", all, 1, 0, {CUBE}},
     {"any", any, 1, 0, {CUBE}},
     {"mean", mean, 1, SKIP_EMPTY, {CUBE}},
+    {"prod of two axes", prod2, 1, 0, {CUBE}},
+    {"prod, complex", prod_complex, 1, SINGLE, {P(3, {3, 4, 5})}},
+    {"var", var, 1, SKIP_EMPTY, {CUBE}},
+    {"std, complex", var_complex, 1, SKIP_EMPTY | SINGLE, {P(3, {3, 4, 5})}},
+    {"median", median, 1, SKIP_EMPTY, {CUBE}},
+    {"logsumexp of two axes", logsumexp2, 1, SKIP_EMPTY | SINGLE, {CUBE}},
+    {"softmax of two axes", softmax2, 1, SINGLE, {CUBE}},
+    {"logsumexp, complex", logsumexp_complex, 1, SKIP_EMPTY | SINGLE, {P(3, {3, 4, 5})}},
+    {"logsumexp, double", logsumexp_double, 1, SKIP_EMPTY, {CUBE}},
+    {"softmax, double", softmax_double, 1, 0, {CUBE}},
     {"argmax", argmax, 1, SKIP_EMPTY | SKIP_HALVES, {CUBE}},
     {"argmin", argmin, 1, SKIP_EMPTY | SKIP_HALVES, {CUBE}},
     {"logsumexp", logsumexp, 1, SKIP_EMPTY | SINGLE, {CUBE}},
@@ -498,6 +637,18 @@ static const law laws[] = {
     {"softmax of axis 0", softmax0, 1, SINGLE, {CUBE}},
     {"cumsum", cumsum, 1, 0, {CUBE}},
     {"cumsum, reverse", cumsum_back, 1, 0, {CUBE}},
+    {"cumprod", cumprod, 1, 0, {CUBE}},
+    {"cumprod, reverse", cumprod_back, 1, 0, {CUBE}},
+    {"cumprod, complex", cumprod_complex, 1, SINGLE, {P(3, {3, 4, 5})}},
+    {"cummax", cummax, 1, 0, {CUBE}},
+    {"cummax, reverse", cummax_back, 1, 0, {CUBE}},
+    {"cummin", cummin, 1, 0, {CUBE}},
+    {"logcumsumexp", logcumsumexp, 1, 0, {CUBE}},
+    {"logcumsumexp, reverse", logcumsumexp_back, 1, 0, {CUBE}},
+    {"divmod", divmod, 2, SKIP_GRADIENT, {CUBE, P(2, {4, 1})}},
+    {"round to decimals", round_to, 1, SKIP_GRADIENT, {CUBE}},
+    {"clip", clip, 2, 0, {CUBE, P(2, {4, 1})}},
+    {"isclose", isclose, 2, SKIP_HALVES, {CUBE, P(2, {4, 1})}},
     {"sort", sort, 1, 0, {CUBE}},
     {"argsort", argsort, 1, SKIP_HALVES, {CUBE}},
     {"partition", partition, 1, 0, {CUBE}},

@@ -384,10 +384,6 @@ static mlx_array quantized(mlx_array x)
     return mx_quantize(x, 32, 4, q) ? MX_NULL : mx_dequantize(q[0], q[1], q[2], 32, 4);
 }
 static mlx_array broken(mlx_array x) { return mx_matmul(x, x); }
-static mlx_array complex_square(mlx_array x)
-{
-    return mx_astype(mx_square(mx_astype(x, MLX_COMPLEX64)), MLX_FLOAT32);
-}
 static int nothing(void *user, const mlx_array *in, mlx_array *out)
 {
     (void)user, (void)in, (void)out;
@@ -421,8 +417,6 @@ static void what_cannot_be_is_refused(void **state)
     assert_error("[vjp] cotangent 0 has shape (32,), but its output has shape (2, 32)");
     assert_int_equal(vjp_of(quantized, x, x), -1);
     assert_error("[vjp] Quantize has no derivative yet");
-    assert_int_equal(vjp_of(complex_square, x, x), -1);
-    assert_error("complex64");
     assert_int_equal(vjp_of(broken, x, x), -1);
     assert_error("[matmul]");
     assert_int_equal(mx_vjp(nothing, NULL, &x, 1, &x, 1, &y, &g), -1);
