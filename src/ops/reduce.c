@@ -270,7 +270,7 @@ mlx_array mx_argmin(mlx_array x, int axis, bool keepdims)
 
 static mlx_array scan(const char *op, int kind, mlx_array x, int axis, bool reverse, bool inclusive)
 {
-    prim_scan params = {kind, axis, reverse, inclusive};
+    prim_scan params = {axis, kind, reverse, inclusive};
     x = op_flatten(op, x, &params.axis);
     if (mx_is_null(x))
         return x;

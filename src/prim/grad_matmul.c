@@ -8,11 +8,11 @@ static mlx_array turned(mlx_array x) { return mx_swapaxes(x, -1, -2); }
 /* All rows of x as one matrix. */
 static mlx_array rows_of(mlx_array x) { return mx_reshape(x, SHAPE(-1, mx_dim(x, -1))); }
 
-/* One matrix b that met all rows of a gets its gradient as one product; batch axes that broadcast are summed
- * by the caller. */
+/* Complex factors are conjugated. One matrix b that met all rows of a gets its gradient as one product; batch
+ * axes that broadcast are summed by the caller. */
 static void of_product(const grad_args *args, mlx_array g, mlx_array *grads)
 {
-    mlx_array a = args->in[0], b = args->in[1];
+    mlx_array a = mx_conjugate(args->in[0]), b = mx_conjugate(args->in[1]);
     if (args->wanted[0])
         grads[0] = mx_matmul(g, turned(b));
     if (!args->wanted[1])

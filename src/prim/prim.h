@@ -161,7 +161,7 @@ enum prim_scan_kind {
     PRIM_SCAN_KINDS
 };
 typedef struct prim_scan {
-    int32_t kind, axis;
+    int32_t axis, kind;
     int32_t reverse, inclusive;
 } prim_scan;
 typedef struct prim_addmm {

@@ -273,6 +273,10 @@ static mlx_array searchsorted(const mlx_array *x)
 {
     return mx_searchsorted(mx_arange(-2.013, 2, 0.517, mx_dtype_of(x[0])), x[0], true);
 }
+static mlx_array matmul_complex(const mlx_array *x)
+{
+    return as_real(mx_matmul(as_complex(x[0]), as_complex(x[1])));
+}
 static mlx_array matmul(const mlx_array *x) { return mx_matmul(x[0], x[1]); }
 static mlx_array addmm(const mlx_array *x) { return mx_addmm(x[2], x[0], x[1], 0.5f, -2); }
 static mlx_array picks(int a, int b, int c, int d)
@@ -656,6 +660,7 @@ static const law laws[] = {
     {"topk", topk, 1, 0, {CUBE}},
     {"searchsorted", searchsorted, 1, SKIP_HALVES, {CUBE}},
     {"matmul", matmul, 2, 0, {F(3, {2, 3, 7}), F(2, {7, 5})}},
+    {"matmul, complex", matmul_complex, 2, SINGLE, {F(3, {2, 3, 7}), F(2, {7, 5})}},
     {"matmul, batched", matmul, 2, 0, {F(4, {2, 1, 3, 7}), F(3, {4, 7, 5})}},
     {"matmul, vectors", matmul, 2, SKIP_EMPTY, {F(1, {40}), F(2, {40, 3})}},
     {"addmm", addmm, 3, SKIP_EMPTY, {F(3, {2, 3, 7}), F(2, {7, 5}), F(2, {3, 1})}},
