@@ -70,6 +70,9 @@ static inline const int *capi_ints(const int *p)
 /* The arrays of a vector, *n of them; NULL with an error for an empty handle. */
 const mlx_array *capi_items(mlx_vector_array v, size_t *n);
 
+/* The same for texts. */
+const char *const *capi_texts(mlx_vector_string v, size_t *n);
+
 /* *str becomes a copy of a text. 0, or -1 when out of memory. */
 int capi_set_text(mlx_string *str, const char *text);
 

@@ -98,3 +98,11 @@ static int copy_text(char **to, const char *from)
 #define DROP(entry)      mem_free(entry)
 #define GIVE(res, entry) (*(res) = (entry), 0)
 #include "capi/vector_tmpl.h"
+
+const char *const *capi_texts(mlx_vector_string v, size_t *n)
+{
+    static const char *const none;
+    const mlx_vector_string_box *b = capi_need(v.ctx, "mlx_vector_string");
+    *n = b ? b->size : 0;
+    return !b ? NULL : b->entries ? (const char *const *)b->entries : &none;
+}
