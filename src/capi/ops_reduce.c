@@ -47,6 +47,9 @@ REDUCE(sum)
         return LEAVE(mark, res, mx_##name(capi_in(a), capi_ints(axes), axes_num, keepdims, ddof)); \
     }
 
+SPREAD(std)
+SPREAD(var)
+
 /* POSITION(name): mlx_<name> of the flattened array, and _axis. */
 #define POSITION(name)                                                                                    \
     int mlx_##name(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s)                  \
@@ -73,12 +76,50 @@ static mlx_array all_positions(mlx_array (*function)(mlx_array, int, bool), mlx_
 POSITION(argmax)
 POSITION(argmin)
 
+int mlx_median(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
+               const mlx_stream s)
+{
+    size_t mark = capi_enter(s);
+    return LEAVE(mark, res, mx_median(capi_in(a), capi_ints(axes), axes_num, keepdims));
+}
+
 /* --- exponentials --- */
+
+int mlx_logsumexp(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s)
+{
+    size_t mark = capi_enter(s);
+    return LEAVE(mark, res, mx_logsumexp_axes(capi_in(a), NULL, 0, keepdims));
+}
 
 int mlx_logsumexp_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s)
 {
     size_t mark = capi_enter(s);
     return LEAVE(mark, res, mx_logsumexp(capi_in(a), axis, keepdims));
+}
+
+int mlx_logsumexp_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
+                       const mlx_stream s)
+{
+    size_t mark = capi_enter(s);
+    return LEAVE(mark, res, mx_logsumexp_axes(capi_in(a), capi_ints(axes), axes_num, keepdims));
+}
+
+int mlx_softmax(mlx_array *res, const mlx_array a, bool precise, const mlx_stream s)
+{
+    size_t mark = capi_enter(s);
+    return LEAVE(mark, res, mx_softmax_axes(capi_in(a), NULL, 0, precise));
+}
+
+int mlx_softmax_axis(mlx_array *res, const mlx_array a, int axis, bool precise, const mlx_stream s)
+{
+    return mlx_softmax_axes(res, a, &axis, 1, precise, s);
+}
+
+int mlx_softmax_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool precise,
+                     const mlx_stream s)
+{
+    size_t mark = capi_enter(s);
+    return LEAVE(mark, res, mx_softmax_axes(capi_in(a), capi_ints(axes), axes_num, precise));
 }
 
 /* --- scans --- */
@@ -92,7 +133,11 @@ int mlx_logsumexp_axis(mlx_array *res, const mlx_array a, int axis, bool keepdim
         return LEAVE(mark, res, mx_##name(capi_in(a), axis, reverse, inclusive));             \
     }
 
+SCAN(cummax)
+SCAN(cummin)
+SCAN(cumprod)
 SCAN(cumsum)
+SCAN(logcumsumexp)
 
 /* --- sorting: along an axis, or of the flattened array --- */
 
