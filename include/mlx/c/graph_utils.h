@@ -31,7 +31,7 @@ int mlx_node_namer_free(mlx_node_namer namer);
 /** Names arr's node. */
 int mlx_node_namer_set_name(mlx_node_namer namer, const mlx_array arr, const char *name);
 
-/** arr's name, owned by the table; a node without one gets the next of A, B, .., Z, AA, .. */
+/** arr's name, owned by the table; a node without one gets the next of A to Z, then AA and so on. */
 int mlx_node_namer_get_name(const char **name, mlx_node_namer namer, const mlx_array arr);
 
 /** Writes the graph of outputs as Graphviz text. */
