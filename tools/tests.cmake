@@ -18,6 +18,9 @@ emulated(mica)
 # tests/<folder>/test_<x>.c -> program test_<folder>_<x>, test <folder>_<x>
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 file(GLOB TESTS CONFIGURE_DEPENDS tests/*/test_*.c)
+if(NOT ABI STREQUAL "MLX_C_ABI_0_6_0_PLUS_4") # which those of the C interface are written for
+  list(FILTER TESTS EXCLUDE REGEX "/tests/api/")
+endif()
 foreach(file ${TESTS})
   get_filename_component(name ${file} NAME_WE)
   get_filename_component(folder ${file} DIRECTORY)
