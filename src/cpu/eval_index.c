@@ -141,7 +141,8 @@ int cpu_eval_gather_axis(node *n)
 {
     const node *x = n->inputs[0], *indices = n->inputs[1];
     int axis = ((const prim_axis *)n->params)->axis;
-    index_source source = {.dtype = (mlx_dtype)indices->dtype, .axis = axis, .size = x->shape[axis], .slice = 1};
+    index_source source = {
+        .dtype = (mlx_dtype)indices->dtype, .axis = axis, .size = x->shape[axis], .slice = 1};
     gather_axis g = {&source, x->strides[axis], (int64_t)node_itemsize(x), (int64_t)node_itemsize(indices)};
     int64_t base[MX_MAX_DIMS];
     walk w;

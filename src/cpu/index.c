@@ -74,7 +74,8 @@ static void check_row(const void *context, char *const *p, const int64_t *stride
 
 int index_check(const node *n, const node *indices, int axis, int size)
 {
-    index_source source = {.dtype = (mlx_dtype)indices->dtype, .axis = axis, .size = size, .slice = 1}, *s = &source;
+    index_source source = {.dtype = (mlx_dtype)indices->dtype, .axis = axis, .size = size, .slice = 1},
+                 *s = &source;
     walk w;
     walk_init(&w, indices->shape, indices->ndim);
     walk_add(&w, indices);
@@ -117,7 +118,10 @@ const int64_t *index_offsets(const node *n, const node *target, const int *shape
     for (int32_t a = 0; a < p->count; a++) {
         const node *indices = n->inputs[1 + a];
         int axis = p->list[a];
-        index_source source = {.dtype = (mlx_dtype)indices->dtype, .axis = axis, .size = target->shape[axis], .slice = p->list[p->count + axis]};
+        index_source source = {.dtype = (mlx_dtype)indices->dtype,
+                               .axis = axis,
+                               .size = target->shape[axis],
+                               .slice = p->list[p->count + axis]};
         offset_row_context c = {&source, target->strides[axis]};
         walk w;
         walk_init(&w, shape, ndim);

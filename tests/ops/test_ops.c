@@ -197,7 +197,8 @@ static void fast(void **state)
                      MLX_FLOAT32);
     assert_int_equal(mx_dtype_of(mx_rms_norm(half, VEC(1, 2), 0)), MLX_FLOAT32);
     assert_int_equal(mx_dtype_of(mx_rms_norm(half, MX_NULL, 0)), MLX_FLOAT16);
-    assert_int_equal(mx_dtype_of(mx_layer_norm(half, MX_NULL, brain, 0)), MLX_FLOAT16); /* no weight: no say */
+    assert_int_equal(mx_dtype_of(mx_layer_norm(half, MX_NULL, brain, 0)),
+                     MLX_FLOAT16); /* no weight: no say */
     assert_int_equal(mx_dtype_of(mx_layer_norm(half, brain, brain, 0)), MLX_FLOAT32);
     assert_int_equal(mx_dtype_of(mx_swiglu(VEC(1, 2), brain)), MLX_FLOAT32);
     CHECK(mx_rms_norm(mx_astype(VEC(3, 4), MLX_BFLOAT16), VEC(1, 2), 0), 1e-6f, 0.8485281f, 2.2627418f);

@@ -291,7 +291,7 @@ static void what_was_imported_is_transformed(void **state)
     assert_ok(export_one(scaled, false, args, 2) == 0);
     mx_imported_function *f = mx_imported_function_new(path);
     assert_ok(f != NULL && mx_value_and_grad(imported_loss, f, args, 2, &value, 1, grads) == 0);
-    float by_x[6], by_scale;
+    float by_x[6], by_scale = 0;
     assert_ok(mx_read_f32(grads[0], by_x) == 0 && mx_read_f32(grads[1], &by_scale) == 0);
     assert_float_equal(by_x[4], 3, 0);
     assert_float_equal(by_scale, 9, 0);
@@ -321,7 +321,7 @@ static void damaged_files(void **state)
 {
     (void)state;
     char *data;
-    size_t size;
+    size_t size = 0;
     mlx_array args[2] = {mx_from(six, SHAPE(2, 3), MLX_FLOAT32), mx_from(six, SHAPE(2, 3), MLX_FLOAT32)};
     assert_ok(export_one(layers, false, args, 2) == 0 && file_read(path, 1 << 20, &data, &size) == 0);
     for (size_t n = 0; n < size; n++) {
