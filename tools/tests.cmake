@@ -67,6 +67,8 @@ foreach(abi IN ZIP_LISTS ABIS ABI_MACROS)
   add_test(NAME api_abi_${abi_0} COMMAND sh ${CMAKE_SOURCE_DIR}/tests/api/abi.sh ${abi_0} ${CMAKE_NM}
            $<TARGET_OBJECTS:abi_${abi_1}> COMMAND_EXPAND_LISTS)
 endforeach()
+add_test(NAME api_symbols COMMAND sh ${CMAKE_SOURCE_DIR}/tests/api/symbols.sh ${CMAKE_NM} $<TARGET_FILE:mica_shared>
+         ${CMAKE_SOURCE_DIR}/tests/data/mlxc-symbols.txt)
 
 # tests/e2e/<x>.sh -> test e2e_<x>: runs $MICA and prints lines "ok NAME", "not ok NAME", "skip NAME"
 file(GLOB SCRIPTS CONFIGURE_DEPENDS tests/e2e/*.sh)

@@ -36,6 +36,32 @@ MX_API int mx_jvp_list(mx_list_function f, void *user, const mlx_array *primals,
 MX_API int mx_grad_list(mx_list_function f, void *user, const mlx_array *in, size_t n, mx_arrays *values,
                         mlx_array *grads);
 
+/* The rules of a function for transforms: what is NULL follows from what `fun` does. Rules add their results
+ * as temporaries and return 0, or anything else with an error pending. */
+typedef struct mx_custom_rules {
+    mx_list_function fun;
+    /* A gradient for each of n primals. */
+    int (*vjp)(void *user, const mlx_array *primals, size_t n, const mlx_array *cotangents,
+               const mlx_array *outputs, size_t m, mx_arrays *grads);
+    /* The derivative of each output, along `count` tangents of the primals argnums[0..count). */
+    int (*jvp)(void *user, const mlx_array *primals, size_t n, const mlx_array *tangents, const int *argnums,
+               size_t count, mx_arrays *derivatives);
+    /* m outputs, with the mapped axis at out_axes[i] (-1: without), where in[i] has it at axes[i] (-1). */
+    int (*vmap)(void *user, const mlx_array *in, const int *axes, size_t n, mx_arrays *out, int *out_axes,
+                size_t m);
+    bool checkpoint; /* gradients run fun again, so that nothing that it computes is kept for them */
+    void *user;
+    void (*release)(void *user); /* or NULL: on the last use, by any thread */
+} mx_custom_rules;
+
+/* A function with such rules. It lives until it is freed and no graph needs it any more. NULL with an error;
+ * then `user` is released. */
+typedef struct mx_custom mx_custom;
+MX_API mx_custom *mx_custom_new(const mx_custom_rules *rules);
+MX_API void mx_custom_free(mx_custom *custom);
+/* Calls it: a mx_list_function whose `user` is the mx_custom. */
+MX_API int mx_custom_call(void *custom, const mlx_array *in, size_t n, mx_arrays *out);
+
 /* out[0..m) = f mapped over axis in_axes[i] of in[i] (-1: the array is the same for all entries), with the
  * results of all entries along axis out_axes[i] of out[i]. f sees arrays without the axis and may not look at
  * their values. Mapped axes are of one size. 0, or -1 with an error pending and nulls in out. */

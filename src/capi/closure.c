@@ -3,6 +3,7 @@
 
 #include "array/node.h"
 #include "base/mem.h"
+#include "mlx/c/transforms.h"
 
 #include <string.h>
 
@@ -198,4 +199,131 @@ int capi_leave_lists(size_t mark, mlx_vector_array *res_0, mx_arrays *x, mlx_vec
     mx_arrays_free(y);
     mx_release(mark);
     return reported ? 1 : failed ? capi_report(file, line) : 0;
+}
+
+/* --- functions with rules for transforms --- */
+
+typedef struct custom {
+    mlx_closure fun;
+    mlx_closure_custom vjp;
+    mlx_closure_custom_jvp jvp;
+    mlx_closure_custom_vmap vmap;
+} custom;
+
+static void custom_release(void *user)
+{
+    custom *c = user;
+    mlx_closure_free(c->fun);
+    mlx_closure_custom_free(c->vjp);
+    mlx_closure_custom_jvp_free(c->jvp);
+    mlx_closure_custom_vmap_free(c->vmap);
+    mem_free(c);
+}
+
+/* Ends a rule: takes the arrays of v, which is freed. */
+static int take_results(const char *rule, mlx_vector_array v, int rc, mx_arrays *out)
+{
+    if (!rc)
+        return capi_take_all(v, out);
+    mlx_vector_array_free(v);
+    return error_set("[custom_function] the %s could not be called", rule);
+}
+
+static int custom_fun(void *user, const mlx_array *in, size_t n, mx_arrays *out)
+{
+    custom *c = user;
+    return capi_call(&c->fun, in, n, out);
+}
+
+static int custom_vjp(void *user, const mlx_array *primals, size_t n, const mlx_array *cotangents,
+                      const mlx_array *outputs, size_t m, mx_arrays *grads)
+{
+    const custom *c = user;
+    mlx_vector_array p = mlx_vector_array_new_data(primals, n), g = mlx_vector_array_new_data(cotangents, m);
+    mlx_vector_array o = mlx_vector_array_new_data(outputs, m), res = {0};
+    int rc = !p.ctx || !g.ctx || !o.ctx || mlx_closure_custom_call(c->vjp, &res, p, g, o);
+    mlx_vector_array_free(p);
+    mlx_vector_array_free(g);
+    mlx_vector_array_free(o);
+    return take_results("vjp", res, rc, grads);
+}
+
+static int custom_jvp(void *user, const mlx_array *primals, size_t n, const mlx_array *tangents,
+                      const int *argnums, size_t count, mx_arrays *derivatives)
+{
+    const custom *c = user;
+    mlx_vector_array p = mlx_vector_array_new_data(primals, n), res = {0};
+    mlx_vector_array t = mlx_vector_array_new_data(tangents, count);
+    int rc = !p.ctx || !t.ctx || mlx_closure_custom_jvp_call(c->jvp, &res, p, t, argnums, count);
+    mlx_vector_array_free(p);
+    mlx_vector_array_free(t);
+    return take_results("jvp", res, rc, derivatives);
+}
+
+static int custom_vmap(void *user, const mlx_array *in, const int *axes, size_t n, mx_arrays *out,
+                       int *out_axes, size_t m)
+{
+    const custom *c = user;
+    mlx_vector_array x = mlx_vector_array_new_data(in, n), res = {0};
+    mlx_vector_int at = {0};
+    int rc = !x.ctx || mlx_closure_custom_vmap_call(c->vmap, &res, &at, x, axes, n);
+    if (!rc && (!at.ctx || mlx_vector_int_size(at) != m))
+        rc = error_set("[custom_function] the vmap gave %zu axes for %zu outputs",
+                       at.ctx ? mlx_vector_int_size(at) : 0, m);
+    for (size_t i = 0; i < m && !rc; i++)
+        rc = mlx_vector_int_get(&out_axes[i], at, i);
+    mlx_vector_array_free(x);
+    mlx_vector_int_free(at);
+    return take_results("vmap", res, rc, out);
+}
+
+static int call_custom(mlx_vector_array *res, const mlx_vector_array input, void *payload)
+{
+    size_t n, mark = capi_begin();
+    const mlx_array *x = capi_items(input, &n);
+    mx_arrays out = {0};
+    int rc = !x || mx_custom_call(payload, x, n, &out);
+    int status = capi_leave_vector(mark, res, out.items, out.count, rc, HERE);
+    mx_arrays_free(&out);
+    return status;
+}
+
+static void free_custom(void *payload) { mx_custom_free(payload); }
+
+/* *res becomes fun with rules. */
+static int set_custom(mlx_closure *res, mlx_closure fun, custom rules, bool checkpoint, const char *file,
+                      int line)
+{
+    capi_begin();
+    custom *c = capi_need(fun.ctx, "mlx_closure") ? mem_alloc(1, sizeof *c) : NULL;
+    if (!c)
+        return capi_report(file, line);
+    c->fun = mlx_closure_share(fun);
+    c->vjp = mlx_closure_custom_share(rules.vjp);
+    c->jvp = mlx_closure_custom_jvp_share(rules.jvp);
+    c->vmap = mlx_closure_custom_vmap_share(rules.vmap);
+    mx_custom *made = mx_custom_new(&(mx_custom_rules){.fun = custom_fun,
+                                                       .vjp = c->vjp.ctx ? custom_vjp : NULL,
+                                                       .jvp = c->jvp.ctx ? custom_jvp : NULL,
+                                                       .vmap = c->vmap.ctx ? custom_vmap : NULL,
+                                                       .checkpoint = checkpoint,
+                                                       .user = c,
+                                                       .release = custom_release});
+    return made ? capi_set_closure(res, call_custom, made, free_custom) : capi_report(file, line);
+}
+
+int mlx_custom_function(mlx_closure *res, const mlx_closure fun, const mlx_closure_custom fun_vjp,
+                        const mlx_closure_custom_jvp fun_jvp, const mlx_closure_custom_vmap fun_vmap)
+{
+    return set_custom(res, fun, (custom){.vjp = fun_vjp, .jvp = fun_jvp, .vmap = fun_vmap}, false, HERE);
+}
+
+int mlx_custom_vjp(mlx_closure *res, const mlx_closure fun, const mlx_closure_custom fun_vjp)
+{
+    return set_custom(res, fun, (custom){.vjp = fun_vjp}, false, HERE);
+}
+
+int mlx_checkpoint(mlx_closure *res, const mlx_closure fun)
+{
+    return set_custom(res, fun, (custom){0}, true, HERE);
 }

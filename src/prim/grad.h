@@ -27,6 +27,10 @@ typedef struct grad_args {
 void grad_none(const grad_args *a, mlx_array *grads);
 void grad_zero(const grad_args *a, mlx_array *grads);
 
+/* The first pass of forward mode begins (+1) or ends (-1) on this thread: what gradients are made now is
+ * asked for the sake of derivatives along tangents. Returns how many run now. */
+int grad_forward(int change);
+
 /* g as a gradient of x: summed over the axes that x repeats, repeated over those that it lacks, in x's dtype.
  */
 mlx_array grad_fit(mlx_array g, const node *x);

@@ -64,7 +64,7 @@ static node *make(int prim, node **in, size_t n, const void *params, size_t para
 mlx_array prim_make(int prim, const mlx_array *inputs, size_t n, const void *params, size_t params_size)
 {
     node *few[8], **in = n <= 8 ? few : mem_alloc(n, sizeof *in);
-    prim_spec spec[PRIM_MAX_OUTPUTS];
+    prim_spec spec[PRIM_FEW_OUTPUTS];
     int count;
     node *made = NULL;
     few[0] = NULL;
@@ -90,20 +90,33 @@ static int add_outputs(node *n, const prim_spec *specs, int count)
     return 0;
 }
 
+/* The node with several results, as a temporary. */
+static mlx_array make_tuple(int prim, const mlx_array *inputs, size_t n, const void *params,
+                            size_t params_size, int n_out)
+{
+    node *few[8], **in = n <= 8 ? few : mem_alloc(n, sizeof *in), *made = NULL;
+    prim_spec room[PRIM_FEW_OUTPUTS],
+        *specs = n_out <= PRIM_FEW_OUTPUTS ? room : mem_alloc((size_t)n_out, sizeof *specs);
+    int count = 0;
+    if (in && specs && unwrap(inputs, n, in))
+        made = make(prim, in, n, params, params_size, specs, &count);
+    mlx_array tuple = node_temp(made);
+    if (!mx_is_null(tuple) && add_outputs(made, specs, count))
+        tuple = MX_NULL;
+    if (in != few)
+        mem_free(in);
+    if (specs != room)
+        mem_free(specs);
+    return tuple;
+}
+
 int prim_make_many(int prim, const mlx_array *inputs, size_t n, const void *params, size_t params_size,
                    mlx_array *out, int n_out)
 {
-    node *in[8], *made = NULL;
-    prim_spec specs[PRIM_MAX_OUTPUTS];
-    int count = 0;
     for (int i = 0; i < n_out; i++)
         out[i] = MX_NULL;
-    if (unwrap(inputs, n, in))
-        made = make(prim, in, n, params, params_size, specs, &count);
-    if (!made)
-        return -1;
-    mlx_array tuple = node_temp(made);
-    if (mx_is_null(tuple) || add_outputs(made, specs, count))
+    mlx_array tuple = make_tuple(prim, inputs, n, params, params_size, n_out);
+    if (mx_is_null(tuple))
         return -1;
     for (int i = 0; i < n_out; i++) {
         prim_item item = {i};

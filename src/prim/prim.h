@@ -17,7 +17,7 @@ enum prim {
     PRIM_COUNT
 };
 
-enum prim_flags { PRIM_NONE = 0, PRIM_ELEMENTWISE = 1, PRIM_VIEW = 2, PRIM_FLOATS = 4 };
+enum prim_flags { PRIM_NONE = 0, PRIM_ELEMENTWISE = 1, PRIM_VIEW = 2, PRIM_FLOATS = 4, PRIM_CALLS = 8 };
 
 /* Dtype and shape of one result. */
 typedef struct prim_spec {
@@ -26,7 +26,8 @@ typedef struct prim_spec {
     int shape[MX_MAX_DIMS];
 } prim_spec;
 
-enum { PRIM_MAX_OUTPUTS = 3 };
+/* Results of primitives but those that have as many as their parameters say. */
+enum { PRIM_FEW_OUTPUTS = 3 };
 
 /* Fills specs for the results of a node with these inputs and parameters; the op has checked what the user
  * gave, so a rule only fails on what it alone can see. Returns the number of results, or -1: with an error,
@@ -229,6 +230,9 @@ typedef struct prim_eigh {
 typedef struct prim_inverse {
     int32_t tri, upper; /* of a triangular matrix */
 } prim_inverse;
+typedef struct prim_like {
+    int32_t first, count; /* the results are like these inputs */
+} prim_like;              /* CustomTransforms, CustomTangents */
 typedef struct prim_upper {
     int32_t upper;
 } prim_upper; /* Cholesky */

@@ -137,6 +137,16 @@ static bool view_bytes(const node *n, const node *in, int64_t *strides)
     return from == to || (from > to && in->strides[last] == 1);
 }
 
+/* Each result is one of the inputs. */
+static void view_outputs(const node *n)
+{
+    const prim_like *p = n->params;
+    for (int i = 0; i < p->count; i++) {
+        const node *in = n->inputs[p->first + i];
+        node_view(n->outputs[i], in, in->data, in->strides);
+    }
+}
+
 bool prim_view(node *n)
 {
     int64_t strides[MX_MAX_DIMS], offset = 0;
@@ -183,6 +193,9 @@ bool prim_view(node *n)
         in = in->outputs[((const prim_item *)n->params)->index];
         memcpy(strides, in->strides, n->ndim * sizeof *strides);
         break;
+    case PRIM_CustomTransforms:
+        view_outputs(n);
+        return true;
     case PRIM_Copy:
     case PRIM_StopGradient:
     case PRIM_Depends:

@@ -135,7 +135,9 @@ static int go_forth(tape *first, tape *second, const call *c, const mlx_array *p
     for (size_t i = 0; i < out->count && rc == 0; i++)
         if (mx_dtype_of(out->items[i]) >= MLX_FLOAT16)
             rc = seed(first, c->name, "cotangent", "output", i, out->items[i], u.items[i]);
+    grad_forward(1);
     rc = rc ? rc : tape_go_back(first);
+    grad_forward(-1);
     tape_restamp(second);
     for (size_t i = 0; i < c->n && rc == 0; i++)
         if (!mx_is_null(tape_gradient(first, i)))

@@ -86,10 +86,26 @@ static int enter(recorder *r, node *n, uint32_t user)
     return 0;
 }
 
+/* What n is when rules for transforms no longer matter: a result of CustomTransforms is one of its inputs.
+ * NULL for all other nodes. */
+static node *wrapped_by(const node *n)
+{
+    const node *tuple = n->prim == PRIM_Item ? n->inputs[0] : NULL;
+    if (!tuple || !graph_has(tuple) || tuple->prim != PRIM_CustomTransforms)
+        return NULL;
+    const prim_like *p = tuple->params;
+    return tuple->inputs[p->first + ((const prim_item *)n->params)->index];
+}
+
 /* Gives an entry its copy, whose inputs have theirs. */
 static int copy(recorder *r, entry *e)
 {
     const node *n = e->from;
+    node *wrapped = wrapped_by(n);
+    if (wrapped || n->prim == PRIM_CustomTransforms) {
+        e->copy = wrapped && graph_has(wrapped) ? find(r, wrapped)->copy : wrapped;
+        return 0;
+    }
     node **order = mem_grow(r->order, &r->order_capacity, r->n_order + 1, sizeof *order);
     if (order)
         r->order = order;
@@ -250,8 +266,8 @@ void graph_prune(graph *g)
 /* Primitives whose results' shapes are known only when they are made. */
 static bool infers_shapes(const char *name)
 {
-    static const char *const cannot[] = {"Slice", "Pad",       "Split", "Scan",      "Scatter",
-                                         "FFT",   "AsStrided", "View",  "RandomBits"};
+    static const char *const cannot[] = {"Slice", "Pad",       "Split", "Scan",       "Scatter",
+                                         "FFT",   "AsStrided", "View",  "RandomBits", "CustomTangents"};
     for (size_t i = 0; i < sizeof cannot / sizeof *cannot; i++)
         if (strcmp(name, cannot[i]) == 0)
             return false;
@@ -272,7 +288,7 @@ static node *copy_reshaped(const node *n, node *const *inputs)
     if (same)
         return graph_copy(n, inputs);
     const char *name = prim_table[n->prim].name;
-    prim_spec specs[PRIM_MAX_OUTPUTS];
+    prim_spec specs[PRIM_FEW_OUTPUTS]; /* no other primitive infers its results' shapes */
     if (!infers_shapes(name)) {
         error_set("[Primitive::output_shapes] %s cannot infer output shapes.", name);
         return NULL;

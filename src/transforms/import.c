@@ -156,7 +156,7 @@ static int get_number(reader *r, const numbers *l, node **n)
 static node *make_node(int prim, const char *params, size_t size, node *const *in, size_t n)
 {
     int32_t aligned[UINT16_MAX / sizeof(int32_t)];
-    prim_spec specs[PRIM_MAX_OUTPUTS];
+    prim_spec specs[PRIM_FEW_OUTPUTS];
     if (size > sizeof aligned) {
         error_set("[import_function] the parameters of a node %s are too long", prim_table[prim].name);
         return NULL;

@@ -108,12 +108,22 @@ static void result_arrays(node *n, mlx_array *out)
     }
 }
 
+/* Calls the node's gradient function: out is room for its results. */
+static void pull_back(tape *t, const tape_entry *e, mlx_array *out)
+{
+    node *n = e->n;
+    result_arrays(n, out);
+    grad_args args = {n, t->arrays, out, t->cotangents + e->cotangents, t->wanted};
+    prim_table[n->prim].vjp(&args, t->arrays + n->n_inputs);
+    if (prim_table[n->prim].flags & PRIM_CALLS)
+        tape_restamp(t);
+}
+
 /* Passes on what has reached one node. */
 static int step(tape *t, const tape_entry *e)
 {
     node *n = e->n;
     size_t inputs = n->n_inputs, reached = 0;
-    mlx_array out[PRIM_MAX_OUTPUTS];
     for (size_t i = 0; i < results_of(n); i++)
         reached += !mx_is_null(t->cotangents[e->cotangents + i]);
     if (reached == 0)
@@ -124,9 +134,13 @@ static int step(tape *t, const tape_entry *e)
         t->arrays[inputs + i] = MX_NULL;
         t->wanted[i] = in && in->depends;
     }
-    result_arrays(n, out);
-    grad_args args = {n, t->arrays, out, t->cotangents + e->cotangents, t->wanted};
-    prim_table[n->prim].vjp(&args, t->arrays + inputs);
+    mlx_array few[PRIM_FEW_OUTPUTS],
+        *out = results_of(n) <= PRIM_FEW_OUTPUTS ? few : mem_alloc(results_of(n), sizeof *out);
+    if (!out)
+        return -1;
+    pull_back(t, e, out);
+    if (out != few)
+        mem_free(out);
     for (size_t i = 0; i < inputs && !error_pending(); i++)
         if (t->wanted[i] && !mx_is_null(t->arrays[inputs + i]))
             tape_deposit(t, find(t, n->inputs[i]), result_read(n), t->arrays[inputs + i]);

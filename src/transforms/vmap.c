@@ -63,6 +63,13 @@ static int enter(replay *r, node *n, uint32_t user)
     return 0;
 }
 
+/* Another transform has run: makes the nodes' stamps point here again. */
+static void restamp(replay *r)
+{
+    for (size_t i = 0; i < r->n_entries; i++)
+        r->entries[i].n->stamp = (uint32_t)i;
+}
+
 static bool has_room(const node *n)
 {
     bool fits = n->ndim < MX_MAX_DIMS;
@@ -98,6 +105,8 @@ static int map_node(replay *r, const entry *e)
         }
         vmap_args args = {n, in, axes, r->size};
         prim_table[n->prim].vmap(&args, out, axes + n->n_inputs);
+        if (prim_table[n->prim].flags & PRIM_CALLS)
+            restamp(r);
         for (size_t i = 0; i < results; i++)
             r->results[e->results + i] = (result){out[i], axes[n->n_inputs + i]};
     }

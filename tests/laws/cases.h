@@ -403,6 +403,21 @@ static mlx_array compiled(const mlx_array *x)
             {PRIM_Multiply, t, t, {~0, 1, 0}, 0}}};
     return prim_make(PRIM_Compiled, x, 2, &p, sizeof p);
 }
+/* A function with rules of its own, all of which follow from what it does. */
+static int wave(void *user, const mlx_array *in, size_t n, mx_arrays *out)
+{
+    (void)user, (void)n;
+    return mx_arrays_add(out, mx_multiply(mx_sin(in[0]), in[1])) || mx_arrays_add(out, mx_square(in[1]));
+}
+static mlx_array custom(const mlx_array *x)
+{
+    mx_arrays y = {0};
+    mx_custom *c = mx_custom_new(&(mx_custom_rules){.fun = wave, .checkpoint = true});
+    mlx_array sum = mx_custom_call(c, x, 2, &y) ? MX_NULL : mx_add(y.items[0], y.items[1]);
+    mx_custom_free(c);
+    mx_arrays_free(&y);
+    return sum;
+}
 static mlx_array swiglu(const mlx_array *x) { return mx_swiglu(x[0], x[1]); }
 static mlx_array random_bits(const mlx_array *x)
 {
@@ -744,6 +759,7 @@ static const law laws[] = {
     {"cholesky", cholesky, 1, SKIP_HALVES, {F(3, {3, 5, 5})}},
     {"eigvals", eigvals, 1, SKIP_HALVES, {P(3, {3, 5, 5})}},
     {"eigh", eigh, 1, SKIP_HALVES, {F(3, {3, 5, 5})}},
+    {"custom", custom, 2, 0, {F(2, {3, 4}), F(2, {3, 4})}},
     {"lu", lu, 1, SKIP_HALVES, {CUBE}},
 };
 enum { LAWS = sizeof laws / sizeof *laws };

@@ -223,7 +223,7 @@ static void gradients_are_slopes(void **state)
     }
     for (int p = 1; p < PRIM_COUNT; p++) {
         /* no primitive with several results has a derivative yet */
-        bool known = p == PRIM_Item || prim_table[p].vjp == grad_zero;
+        bool known = p == PRIM_Item || p == PRIM_CustomTangents || prim_table[p].vjp == grad_zero;
         if (!known && !(prim_table[p].vjp == grad_none ? no_derivative : seen)[p])
             fail_msg("no case shows the derivative of %s", prim_table[p].name);
     }
