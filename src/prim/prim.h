@@ -17,7 +17,14 @@ enum prim {
     PRIM_COUNT
 };
 
-enum prim_flags { PRIM_NONE = 0, PRIM_ELEMENTWISE = 1, PRIM_VIEW = 2, PRIM_FLOATS = 4, PRIM_CALLS = 8 };
+enum prim_flags {
+    PRIM_NONE = 0,
+    PRIM_ELEMENTWISE = 1,
+    PRIM_VIEW = 2,
+    PRIM_FLOATS = 4,
+    PRIM_CALLS = 8,
+    PRIM_VIEW_CALLS = PRIM_VIEW | PRIM_CALLS
+};
 
 /* Dtype and shape of one result. */
 typedef struct prim_spec {
