@@ -9,6 +9,17 @@
 
 #include <string.h>
 
+/* Indices that depend on what is differentiated by are a mistake. true, with an error, if there are any among
+ * the inputs from `first` on. */
+static bool by_indices(const grad_args *a, size_t first, size_t count)
+{
+    for (size_t i = first; i < first + count; i++)
+        if (a->wanted[i])
+            return error_set("[%s] there is no gradient by indices: pass them through stop_gradient",
+                             prim_table[a->n->prim].name) != 0;
+    return false;
+}
+
 /* The node's index arrays with something before and after them, for a Gather or a Scatter of this mode. */
 static mlx_array with_indices(const grad_args *a, int prim, int mode, mlx_array first, mlx_array last)
 {
@@ -40,7 +51,7 @@ static mlx_array where_equal(mlx_array a, mlx_array b, mlx_array g)
 
 void grad_gather(const grad_args *a, mlx_array *grads)
 {
-    if (a->wanted[0])
+    if (!by_indices(a, 1, a->n->n_inputs - 1) && a->wanted[0])
         grads[0] = with_indices(a, PRIM_Scatter, PRIM_UPDATE_SUM, grad_zeros(a->in[0]), a->given[0]);
 }
 
@@ -50,6 +61,8 @@ void grad_scatter(const grad_args *a, mlx_array *grads)
     mlx_array g = a->given[0], updates = a->in[last];
     int mode = ((const prim_gather *)a->n->params)->mode;
     bool extreme = mode == PRIM_UPDATE_MAX || mode == PRIM_UPDATE_MIN;
+    if (by_indices(a, 1, last - 1))
+        return;
     if (mode == PRIM_UPDATE_PROD) {
         error_set("[vjp] Scatter has no derivative for products");
         return;
@@ -67,7 +80,7 @@ void grad_scatter(const grad_args *a, mlx_array *grads)
 void grad_gather_axis(const grad_args *a, mlx_array *grads)
 {
     int axis = ((const prim_axis *)a->n->params)->axis;
-    if (a->wanted[0])
+    if (!by_indices(a, 1, 1) && a->wanted[0])
         grads[0] = mx_scatter_add_axis(grad_zeros(a->in[0]), a->in[1], a->given[0], axis);
 }
 
@@ -75,6 +88,8 @@ void grad_scatter_axis(const grad_args *a, mlx_array *grads)
 {
     const prim_scatter_axis *p = a->n->params;
     mlx_array g = a->given[0];
+    if (by_indices(a, 1, 1))
+        return;
     if (a->wanted[0])
         grads[0] =
             p->mode == PRIM_UPDATE_SUM ? g : mx_put_along_axis(g, a->in[1], grad_number(0, g), p->axis);

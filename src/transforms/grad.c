@@ -115,8 +115,7 @@ static int reverse(tape *t, const call *c, mlx_array *primals, mx_arrays *out)
     return error_pending() ? -1 : 0;
 }
 
-/* Cotangents whose values do not matter, as sources of a second tape; null for outputs that are not of a
- * float dtype. */
+/* Cotangents whose values do not matter, as sources of a second tape. */
 static int make_cotangents(tape *second, const mx_arrays *out, mx_arrays *cotangents)
 {
     for (size_t i = 0; i < out->count; i++) {
@@ -127,13 +126,23 @@ static int make_cotangents(tape *second, const mx_arrays *out, mx_arrays *cotang
     return 0;
 }
 
+/* The derivative of an output that does not change: a bool's has the dtype of the first tangent. */
+static mlx_array no_slope(const call *c, mlx_array y)
+{
+    mlx_array zeros = grad_zeros(y);
+    for (size_t i = 0; i < c->n_seeds && mx_dtype_of(y) == MLX_BOOL; i++)
+        if (!mx_is_null(c->seeds[i]))
+            return mx_astype(zeros, mx_dtype_of(c->seeds[i]));
+    return zeros;
+}
+
 /* The first tape's gradients as functions of the cotangents, gone through backwards with the tangents. */
 static int go_forth(tape *first, tape *second, const call *c, const mlx_array *primals, const mx_arrays *out)
 {
     mx_arrays u = {0};
     int rc = make_cotangents(second, out, &u);
     for (size_t i = 0; i < out->count && rc == 0; i++)
-        if (mx_dtype_of(out->items[i]) >= MLX_FLOAT16)
+        if (mx_dtype_of(out->items[i]) != MLX_BOOL)
             rc = seed(first, c->name, "cotangent", "output", i, out->items[i], u.items[i]);
     grad_forward(1);
     rc = rc ? rc : tape_go_back(first);
@@ -149,7 +158,7 @@ static int go_forth(tape *first, tape *second, const call *c, const mlx_array *p
     rc = rc ? rc : tape_go_back(second);
     for (size_t i = 0; i < out->count && rc == 0; i++) {
         mlx_array g = tape_gradient(second, i);
-        rc = mx_arrays_add(c->slopes, mx_is_null(g) ? grad_zeros(out->items[i]) : g);
+        rc = mx_arrays_add(c->slopes, mx_is_null(g) ? no_slope(c, out->items[i]) : g);
     }
     mx_arrays_free(&u);
     return rc || error_pending() ? -1 : 0;
