@@ -47,8 +47,33 @@ static double count_of(mlx_array x, uint32_t bits)
     return count;
 }
 
-/* x / n */
-static mlx_array over(mlx_array x, double n) { return mx_multiply(x, mx_float(1 / n, mx_dtype_of(x))); }
+/* The same as an array, or one over it; a node of its own if it may change between calls. */
+static mlx_array count_array(mlx_array x, uint32_t bits, bool inverted, mlx_dtype dtype)
+{
+    int axes[MX_MAX_DIMS];
+    size_t n = 0;
+    for (int i = 0; i < mx_ndim(x); i++)
+        if (bits >> i & 1)
+            axes[n++] = i;
+    return mx_number_of_elements(x, axes, n, inverted, dtype);
+}
+
+/* total / the number of x's elements along the axes */
+static mlx_array over(mlx_array total, mlx_array x, uint32_t bits)
+{
+    return mx_multiply(total, count_array(x, bits, true, mx_dtype_of(total)));
+}
+
+/* The same with the number less by ddof, at least 0. */
+static mlx_array over_less(mlx_array total, mlx_array x, uint32_t bits, int ddof)
+{
+    mlx_dtype dtype = mx_dtype_of(total);
+    double now = count_of(x, bits);
+    if (node_dynamic(0) == 0)
+        return mx_divide(total, mx_float(now > ddof ? now - ddof : 0, dtype));
+    mlx_array count = mx_subtract(count_array(x, bits, false, dtype), mx_float(ddof, dtype));
+    return mx_divide(total, mx_maximum(count, mx_float(0, dtype)));
+}
 
 mlx_array mx_mean(mlx_array x, const int *axes, size_t n, bool keepdims)
 {
@@ -57,7 +82,7 @@ mlx_array mx_mean(mlx_array x, const int *axes, size_t n, bool keepdims)
     if (mx_is_null(x) || !op_axes("mean", x, axes, n, &bits))
         return MX_NULL;
     mlx_array total = mx_sum(x, axes, n, keepdims);
-    return mx_is_null(total) ? total : over(total, count_of(x, bits));
+    return mx_is_null(total) ? total : over(total, x, bits);
 }
 
 mlx_array mx_var(mlx_array x, const int *axes, size_t n, bool keepdims, int ddof)
@@ -71,11 +96,9 @@ mlx_array mx_var(mlx_array x, const int *axes, size_t n, bool keepdims, int ddof
                            ? mx_square(off)
                            : mx_real(mx_multiply(off, mx_conjugate(off)));
     mlx_array total = mx_sum(square, axes, n, keepdims);
-    double count = count_of(x, bits);
     if (mx_is_null(total))
         return total;
-    return ddof ? mx_divide(total, mx_float(count > ddof ? count - ddof : 0, mx_dtype_of(total)))
-                : over(total, count);
+    return ddof ? over_less(total, x, bits, ddof) : over(total, x, bits);
 }
 
 mlx_array mx_std(mlx_array x, const int *axes, size_t n, bool keepdims, int ddof)
@@ -135,12 +158,14 @@ static mlx_array along(const char *op, mlx_array x, uint32_t bits, mlx_array (*f
     return rows_open(op, x, bits, &r) ? rows_close(&r, f(r.x), reduced) : MX_NULL;
 }
 
+static mlx_array halved(mlx_array x) { return mx_multiply(x, mx_float(0.5, mx_dtype_of(x))); }
+
 static mlx_array middle(mlx_array x)
 {
     int n = mx_dim(x, -1), last = mx_ndim(x) - 1;
     mlx_array sorted = mx_sort(x, -1), y = op_to_float(mx_slice_axis(sorted, last, n / 2, n / 2 + 1));
     if (n % 2 == 0)
-        y = over(mx_add(y, op_to_float(mx_slice_axis(sorted, last, n / 2 - 1, n / 2))), 2);
+        y = halved(mx_add(y, op_to_float(mx_slice_axis(sorted, last, n / 2 - 1, n / 2))));
     if (mx_is_null(y) || dtype_at_least_float(mx_dtype_of(x)) != mx_dtype_of(x))
         return y;
     return mx_where(mx_any(mx_isnan(x), SHAPE(-1), true), mx_float((double)NAN, mx_dtype_of(y)), y);

@@ -27,6 +27,15 @@ mlx_array grad_zeros(mlx_array x) { return mx_zeros_like(x); }
 
 mlx_array grad_sum_last(mlx_array x) { return mx_sum(x, SHAPE(-1), true); }
 
+/* g repeated to x's shape; while shapes may change, whatever that is then. */
+static mlx_array as_large(mlx_array g, const node *x)
+{
+    mlx_array both[2] = {g, node_array((node *)(uintptr_t)x)}, out[2];
+    if (node_dynamic(0) == 0 || !x->prim || mx_is_null(g))
+        return mx_broadcast_to(g, x->shape, x->ndim);
+    return mx_broadcast_arrays(both, 2, out) ? MX_NULL : out[0];
+}
+
 mlx_array grad_fit(mlx_array g, const node *x)
 {
     int axes[MX_MAX_DIMS], n = 0, extra = mx_ndim(g) - x->ndim;
@@ -42,5 +51,5 @@ mlx_array grad_fit(mlx_array g, const node *x)
             axes[n++] = i;
     if (n)
         g = mx_sum(g, axes, (size_t)n, true);
-    return mx_astype(mx_broadcast_to(g, x->shape, x->ndim), (mlx_dtype)x->dtype);
+    return mx_astype(as_large(g, x), (mlx_dtype)x->dtype);
 }

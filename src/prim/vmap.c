@@ -36,18 +36,16 @@ mlx_array vmap_full(const vmap_args *a, size_t i)
 
 mlx_array vmap_aligned(const vmap_args *a, size_t i, int ndim)
 {
-    int shape[MX_MAX_DIMS + 1], own = mx_ndim(a->in[i]) - 1, n = 1;
+    int axes[MX_MAX_DIMS], own = mx_ndim(a->in[i]) - 1;
+    size_t n = 0;
     if (!vmap_is(a, i))
         return a->in[i];
     mlx_array x = vmap_front(a, i);
     if (mx_is_null(x) || own >= ndim)
         return x;
-    shape[0] = a->size;
-    while (n <= ndim - own)
-        shape[n++] = 1;
-    for (int k = 1; k <= own; k++)
-        shape[n++] = mx_shape(x)[k];
-    return mx_reshape(x, shape, (size_t)n);
+    for (int k = 1; k <= ndim - own; k++)
+        axes[n++] = k;
+    return mx_expand_dims_axes(x, axes, n);
 }
 
 /* As many inputs as the node has, from f. NULL when memory is out. */

@@ -175,8 +175,10 @@ static cached *trace(const call *c, strbuf *key)
     e->id = c->id;
     e->key_size = key->len;
     e->key = strbuf_take(key);
-    if (!e->key || graph_trace(&e->g, "compile", c->f, c->user, c->in, c->n) ||
-        (m != MX_COMPILE_NO_SIMPLIFY && graph_simplify(&e->g)) ||
+    node_dynamic(c->shapeless);
+    int rc = e->key ? graph_trace(&e->g, "compile", c->f, c->user, c->in, c->n) : -1;
+    node_dynamic(-c->shapeless);
+    if (rc || (m != MX_COMPILE_NO_SIMPLIFY && graph_simplify(&e->g)) ||
         (m != MX_COMPILE_NO_FUSE && graph_fuse(&e->g))) {
         cached_free(e);
         return NULL;

@@ -43,8 +43,10 @@ static bool dtype(const void *params, size_t size, node *const *in, size_t n)
 
 static bool shape(const void *params, size_t size, node *const *in, size_t n)
 {
-    (void)in, (void)n;
+    (void)in;
     const int32_t *p = params;
+    if (n > 1 && size == 0) /* what all inputs broadcast to */
+        return true;
     if (size < sizeof *p || p[0] < 0 || p[0] > MX_MAX_DIMS || size != ((size_t)p[0] + 1) * sizeof *p)
         return false;
     for (int i = 0; i < p[0]; i++)
@@ -220,8 +222,9 @@ bool import_check(int prim, const void *params, size_t size, node *const *in, si
 {
     checker check = checker_of(prim);
     const prim_info *info = &prim_table[prim];
-    /* Full and Broadcast of several inputs have no shape of their own; files do not have them */
-    size_t arity = prim == PRIM_Concatenate ? n : info->arity < 0 ? 1 : (size_t)info->arity;
+    /* Full and Broadcast of several inputs have no shape of their own */
+    bool any = prim == PRIM_Concatenate || ((prim == PRIM_Full || prim == PRIM_Broadcast) && size == 0);
+    size_t arity = any ? n : info->arity < 0 ? 1 : (size_t)info->arity;
     if (check && n == arity && check(params, size, in, n))
         return true;
     error_set(check ? "[graph] the parameters of %s do not fit its inputs"

@@ -199,7 +199,10 @@ int mx_vmap_trace(mx_list_function f, void *user, const mlx_array *in, size_t n,
     for (size_t i = 0; i < n; i++)
         if (mx_arrays_add(s_in, in_axes[i] == -1 ? in[i] : placeholder(in[i], in_axes[i])))
             return -1;
-    if (f(user, s_in->items + s_in->count - n, n, s_out) || error_pending()) {
+    node_trace(1);
+    int rc = f(user, s_in->items + s_in->count - n, n, s_out) || error_pending() ? -1 : 0;
+    node_trace(-1);
+    if (rc) {
         s_out->count = before;
         return error_set("[vmap] the function failed");
     }
