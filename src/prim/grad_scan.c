@@ -44,6 +44,17 @@ static mlx_array grad_of_extremes(const prim_scan *p, mlx_array x, mlx_array g)
     return mx_scatter_add_axis(grad_zeros(x), mx_stop_gradient(place), g, p->axis);
 }
 
+/* The sum of g e^(x - y) for forward mode, which differentiates it by g: logarithms of parts of g have no
+ * slope where g is 0. Results that are more than e^80 below the row's largest element are out of its reach.
+ */
+static mlx_array linear_in_cotangents(const prim_scan *p, mlx_array x, mlx_array y, mlx_array g)
+{
+    mlx_array zero = grad_number(0, x), most = mx_stop_gradient(mx_max(x, SHAPE(p->axis), true));
+    most = mx_where(mx_isfinite(most), most, zero);
+    mlx_array shares = mx_where(mx_isfinite(y), mx_exp(mx_subtract(most, y)), zero);
+    return mx_multiply(mx_exp(mx_subtract(x, most)), sum_behind(p, mx_multiply(g, shares)));
+}
+
 /* The sum of g e^(x - y): of its positive and its negative part by logarithms, so that nothing overflows. */
 static mlx_array grad_of_logaddexps(const prim_scan *p, mlx_array x, mlx_array y, mlx_array g)
 {
@@ -51,6 +62,8 @@ static mlx_array grad_of_logaddexps(const prim_scan *p, mlx_array x, mlx_array y
         mlx_array shares = sum_behind(p, mx_multiply(g, mx_exp(mx_negative(mx_conjugate(y)))));
         return mx_multiply(mx_exp(mx_conjugate(x)), shares);
     }
+    if (grad_forward(0) && mx_size(x))
+        return linear_in_cotangents(p, x, y, g);
     mlx_array parts[2], zero = grad_number(0, g), none = grad_number(-(double)INFINITY, g);
     for (int k = 0; k < 2; k++) {
         mlx_array size = k ? mx_negative(g) : g, there = mx_greater(size, zero);

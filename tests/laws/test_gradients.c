@@ -2,8 +2,9 @@
  *
  *   slope      what mx_vjp gives is what central differences of the function's values give, in every layout
  * of inputs and cotangents halves     with float16 and bfloat16 inputs it is what float32 gives, within their
- * precision empty      arrays without elements have gradients of their shape covered    each row of prim.def
- * that says it has a derivative is on the path of a case; those that say none fail with a message
+ * precision forward    mx_jvp along any tangents agrees with it: <w, J t> = <w J, t> empty      arrays
+ * without elements have gradients of their shape covered    each row of prim.def that says it has a
+ * derivative is on the path of a case; those that say none fail with a message
  *
  * Differences are of fourth order. In float64 the step is small enough for all kinks (the inputs are distinct
  * numbers, evenly apart); where there is no float64 kernel a larger step in float32 has to do, and the bound
@@ -249,6 +250,45 @@ static void halves_agree_with_float32(void **state)
         }
 }
 
+/* <w, J t> = <w J, t> */
+static void forward_mode_agrees(void **state)
+{
+    (void)state;
+    static trial t;
+    static double slopes[MAX_SIZE];
+    for (int i = 0; i < LAWS; i++) {
+        size_t mark = mx_mark(), at = 0;
+        bool single = laws[i].skip & SINGLE;
+        start(&t, &laws[i], single ? MLX_FLOAT32 : MLX_FLOAT64);
+        if ((laws[i].skip & SKIP_GRADIENT) || refused(&t)) {
+            mx_release(mark);
+            continue;
+        }
+        mlx_array x[MAX_INPUTS], tangents[MAX_INPUTS], y, d;
+        double forward = 0, reverse = 0, scale = 1;
+        must(gradient(&t, DENSE, got, seen) == 0, &t, "gradient");
+        make_arrays(&t, x);
+        for (int k = 0; k < t.n; k++) {
+            const input *in = &t.f.l->in[t.which[k]];
+            for (size_t j = 0; j < t.sizes[k]; j++, at++) {
+                slopes[j] = (double)roundf(draw(-16, 16)) / 16;
+                reverse += slopes[j] * got[at];
+                scale += fabs(slopes[j] * got[at]);
+            }
+            tangents[k] = array_of(slopes, in->shape, in->ndim, t.dtype);
+        }
+        must(mx_jvp(apply, &t.f, x, (size_t)t.n, tangents, 1, &y, &d) == 0, &t, "forward mode");
+        must(mx_read(mx_astype(d, MLX_FLOAT64), slopes) == 0, &t, "forward mode");
+        for (size_t j = 0; j < mx_size(d); j++) {
+            forward += t.weights[j] * slopes[j];
+            scale += fabs(t.weights[j] * slopes[j]);
+        }
+        if (!(fabs(forward - reverse) <= (single ? 1e-5 : 1e-12) * scale))
+            fail_msg("%s: forward mode gives %.9g, reverse mode %.9g", laws[i].name, forward, reverse);
+        mx_release(mark);
+    }
+}
+
 static void empty_arrays_are_fine(void **state)
 {
     (void)state;
@@ -278,6 +318,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_are_slopes),
         cmocka_unit_test(halves_agree_with_float32),
+        cmocka_unit_test(forward_mode_agrees),
         cmocka_unit_test(empty_arrays_are_fine),
     };
     return RUN_TESTS("gradients", tests, cleanup);

@@ -5,6 +5,7 @@
  * give halves      float16 and bfloat16 inputs give what float32 gives on the same numbers, within their
  * precision empty       arrays without elements give results of the right shape, without a crash donation
  * results do not depend on whether inputs are dead or still held threads     nor on the number of threads
+ *   compiled    a compiled function gives to the bit what the function gives
  *
  * The cases are in cases.h. */
 #include "laws/cases.h"
@@ -131,6 +132,38 @@ static void threads_do_not_matter(void **state)
     }
 }
 
+static int build_one(void *user, const mlx_array *x, size_t n, mx_arrays *out)
+{
+    (void)n;
+    return mx_arrays_add(out, ((const law *)user)->build(x));
+}
+
+/* The first call traces, the second one has other numbers. */
+static void compiled_functions_agree(void **state)
+{
+    (void)state;
+    for (int i = 0; i < LAWS; i++)
+        for (int call = 0; call < 2; call++) {
+            size_t mark = mx_mark(), n, m;
+            mlx_array x[MAX_INPUTS];
+            mx_arrays y = {0};
+            law l = laws[i];
+            make_inputs(&l, x);
+            for (int k = 0; call && k < l.n_inputs; k++)
+                if (l.in[k].dtype == MLX_FLOAT32)
+                    x[k] = mx_multiply(x[k], mx_float(0.75, MLX_FLOAT32));
+            evaluate(&l, x, expected, &n);
+            int rc = mx_compiled((uintptr_t)i + 1, build_one, &l, false, NULL, 0, x, (size_t)l.n_inputs, &y);
+            m = rc ? 0 : mx_size(y.items[0]);
+            if (rc || mx_read_f32(mx_astype(y.items[0], MLX_FLOAT32), got) || error_pending())
+                fail_msg("%s, compiled: %s", l.name, error_text());
+            compare(&l, "compiled", got, m, expected, n, 0);
+            mx_arrays_free(&y);
+            mx_release(mark);
+        }
+    mx_compile_clear_cache();
+}
+
 static bool seen[PRIM_COUNT];
 
 /* Marks the primitives of an unevaluated graph. */
@@ -170,6 +203,7 @@ int main(void)
         cmocka_unit_test(every_primitive_has_a_case), cmocka_unit_test(layouts_do_not_matter),
         cmocka_unit_test(halves_agree_with_float32),  cmocka_unit_test(empty_arrays_are_fine),
         cmocka_unit_test(held_and_dead_inputs_agree), cmocka_unit_test(threads_do_not_matter),
+        cmocka_unit_test(compiled_functions_agree),
     };
     return RUN_TESTS("laws", tests, cleanup);
 }
