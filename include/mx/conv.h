@@ -6,6 +6,7 @@
 
 #include "mx/array.h"
 
+/* Takes inputs of two or three spatial axes as well: its numbers then hold for each of them. */
 MX_API mlx_array mx_conv1d(mlx_array input, mlx_array weight, int stride, int padding, int dilation,
                            int groups);
 MX_API mlx_array mx_conv2d(mlx_array input, mlx_array weight, int stride_0, int stride_1, int padding_0,

@@ -99,7 +99,9 @@ static mlx_array conv(mlx_array x, mlx_array w, int dims, const int *stride, con
 
 mlx_array mx_conv1d(mlx_array input, mlx_array weight, int stride, int padding, int dilation, int groups)
 {
-    return conv(input, weight, 1, &stride, &padding, &dilation, groups);
+    /* of more axes too: one value is meant for all */
+    return mx_conv_general(input, weight, &stride, 1, &padding, 1, &padding, 1, &dilation, 1, NULL, 0, groups,
+                           false);
 }
 
 mlx_array mx_conv2d(mlx_array input, mlx_array weight, int stride_0, int stride_1, int padding_0,

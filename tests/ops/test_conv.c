@@ -229,6 +229,20 @@ static void named(void **state)
     /* the transpose is a convolution of the spread input with the kernel turned round */
     s.stride[2] = 1, s.spread[2] = 2, s.low[2] = 4 - 1, s.high[2] = 4 - 1 + 1, s.flip = true;
     check(mx_conv_transpose1d(a, b, 2, 1, 2, 1, 2), reference(&s), 1e-5);
+    shape both = {.n = 2,
+                  .in = {1, 6, 7},
+                  .c = 4,
+                  .kernel = {1, 2, 3},
+                  .o = 6,
+                  .groups = 2,
+                  .stride = {1, 2, 2},
+                  .low = {0, 1, 1},
+                  .high = {0, 1, 1},
+                  .dilation = {1, 2, 2},
+                  .spread = {1, 1, 1}};
+    mlx_array image = numbers(x, (int[]){2, 6, 7, 4}, 4, MLX_FLOAT32),
+              kernel = numbers(w, (int[]){6, 2, 3, 2}, 4, MLX_FLOAT32);
+    check(mx_conv1d(image, kernel, 2, 1, 2, 2), reference(&both), 1e-5); /* one value for both axes */
     shape p = {.n = 1,
                .in = {1, 6, 7},
                .c = 3,
