@@ -51,10 +51,10 @@ int mx_quantize_mode(mlx_array w, int group_size, int bits, const char *mode, ml
     if (!dtype_is_float(mx_dtype_of(w)))
         return error_set("[quantize] only real floating types can be quantized, not %s",
                          mx_dtype_name(mx_dtype_of(w)));
-    if (mx_ndim(w) < 2 || mx_dim(w, -1) % group_size || mx_dim(w, -1) % 32)
+    if (mx_ndim(w) < 2 || mx_dim(w, -1) % group_size)
         return error_set(
-            "[quantize] shape %s: at least 2 dimensions and a last axis that divides by 32 are needed",
-            op_shape(w));
+            "[quantize] shape %s: at least 2 dimensions and a last axis that divides by %d are needed",
+            op_shape(w), group_size);
     prim_quant_fp params = {group_size, bits, MLX_UINT32};
     mlx_array in[2] = {mx_dtype_of(w) == MLX_FLOAT64 ? mx_astype(w, MLX_FLOAT32) : w, global_scale};
     return prim_make_many(PRIM_QuantizeFP, in, mx_is_null(global_scale) ? 1 : 2, &params, sizeof params, out,

@@ -148,6 +148,14 @@ static void float_modes(void **state)
     read(mx_dequantize_mode(q[0], q[1], MX_NULL, 0, 0, "nvfp4", MX_NULL, &t), out);
     for (int i = 0; i < 64; i++)
         assert_true(out[i] == 0);
+    /* one group a row; its own numbers come back */
+    static const float own[16] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0.5f, -1, -1.5f, -2, -3, -4, -6, 6};
+    mlx_array row = mx_from(own, SHAPE(1, 16), MLX_FLOAT32);
+    assert_int_equal(mx_quantize_mode(row, 0, 0, "nvfp4", MX_NULL, q), 2);
+    assert_true(mx_dim(q[0], -1) == 2 && mx_dim(q[1], -1) == 1);
+    read(mx_dequantize_mode(q[0], q[1], MX_NULL, 0, 0, "nvfp4", MX_NULL, &t), out);
+    for (int i = 0; i < 16; i++)
+        assert_true(out[i] == own[i]);
     mx_release(0);
 }
 
@@ -246,6 +254,8 @@ static void wrong_calls(void **state)
     assert_error("global_scale is a float32 scalar of mode nvfp4 only");
     assert_int_equal(mx_quantize_mode(mx_ones(SHAPE(64), MLX_FLOAT32), 0, 0, "mxfp4", MX_NULL, q), -1);
     assert_error("at least 2 dimensions");
+    assert_int_equal(mx_quantize_mode(mx_ones(SHAPE(2, 24), MLX_FLOAT32), 0, 0, "nvfp4", MX_NULL, q), -1);
+    assert_error("(2, 24): at least 2 dimensions and a last axis that divides by 16");
     assert_int_equal(mx_quantize_mode(w, 0, 0, "mxfp4", MX_NULL, q), 2);
     CHECK_FAILS(mx_dequantize_mode(q[0], q[1], w, 0, 0, "mxfp4", MX_NULL, NULL), "biases must be null");
     CHECK_FAILS(mx_dequantize_mode(q[0], q[1], MX_NULL, 0, 0, "mxfp8", MX_NULL, NULL), "do not fit mxfp8");
