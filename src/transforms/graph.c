@@ -135,6 +135,11 @@ static node *next_input(const recorder *r, entry *e)
     return NULL;
 }
 
+static int uncaptured(const char *op)
+{
+    return error_set("[%s] Attempting to %s a function with uncaptured inputs is not allowed.", op, op);
+}
+
 static int record(recorder *r, node *root)
 {
     if (!graph_has(root) || find(r, root))
@@ -144,8 +149,7 @@ static int record(recorder *r, node *root)
     for (uint32_t at = root->stamp; at != NOBODY;) {
         entry *e = &r->entries[at];
         if (!e->from->prim)
-            return error_set("[%s] Attempting to %s a function with uncaptured inputs is not allowed.", r->op,
-                             r->op);
+            return uncaptured(r->op);
         node *in = next_input(r, e);
         if (in) {
             if (enter(r, in, at))
@@ -178,12 +182,15 @@ static int record_all(recorder *r, graph *g, const mlx_array *placeholders, cons
     return 0;
 }
 
-int graph_record(graph *g, const char *op, const mlx_array *placeholders, size_t n, const mlx_array *outputs,
-                 size_t m)
+int graph_record(graph *g, const char *op, const mlx_array *placeholders, const mlx_array *like, size_t n,
+                 const mlx_array *outputs, size_t m)
 {
     recorder r = {.op = op};
     *g = (graph){.n_inputs = n, .n_outputs = m};
     int rc = record_all(&r, g, placeholders, outputs);
+    for (size_t i = 0; i < n && rc == 0; i++)
+        if (graph_has(node_of(like[i])) && find(&r, node_of(like[i])))
+            rc = uncaptured(op);
     g->nodes = r.order;
     g->count = r.n_order;
     mem_free(r.entries);
@@ -219,7 +226,7 @@ int graph_trace(graph *g, const char *op, mx_list_function f, void *user, const 
         rc = error_set("[%s] the function failed", op);
     node_trace(-1);
     if (rc == 0)
-        rc = graph_record(g, op, places, n, out.items, out.count);
+        rc = graph_record(g, op, places, like, n, out.items, out.count);
     mx_arrays_free(&out);
     mem_free(places);
     mx_release(mark);

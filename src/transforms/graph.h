@@ -19,9 +19,10 @@ typedef struct graph {
 /* Placeholders for n arguments of these shapes and dtypes, as temporaries. 0 or -1. */
 int graph_placeholders(const mlx_array *like, size_t n, mlx_array *out);
 /* Copies what leads from the placeholders to the outputs into g. 0, or -1 with an error ("[op] ...", when
- * there is another function's placeholder in it) and g empty. */
-int graph_record(graph *g, const char *op, const mlx_array *placeholders, size_t n, const mlx_array *outputs,
-                 size_t m);
+ * there is another function's placeholder in it, or one of `like`, the arguments that the placeholders stand
+ * for, as it is and not computed yet) and g empty. */
+int graph_record(graph *g, const char *op, const mlx_array *placeholders, const mlx_array *like, size_t n,
+                 const mlx_array *outputs, size_t m);
 /* Runs f on placeholders like these and records what it made. */
 int graph_trace(graph *g, const char *op, mx_list_function f, void *user, const mlx_array *like, size_t n);
 /* Adds to `out` new nodes that compute the graph for these arguments. `reshape`: their shapes may be others

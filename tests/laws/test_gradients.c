@@ -1,10 +1,12 @@
 /* The law of gradients, for every case of cases.h:
  *
- *   slope      what mx_vjp gives is what central differences of the function's values give, in every layout
- * of inputs and cotangents halves     with float16 and bfloat16 inputs it is what float32 gives, within their
- * precision forward    mx_jvp along any tangents agrees with it: <w, J t> = <w J, t> empty      arrays
- * without elements have gradients of their shape covered    each row of prim.def that says it has a
- * derivative is on the path of a case; those that say none fail with a message
+ * - slope: what mx_vjp gives is what central differences of the function's values give, in every layout of
+ *   inputs and cotangents
+ * - halves: with float16 and bfloat16 inputs it is what float32 gives, within their precision
+ * - forward: mx_jvp along any tangents agrees with it: <w, J t> = <w J, t>
+ * - empty: arrays without elements have gradients of their shape
+ * - covered: each row of prim.def that says it has a derivative is on the path of a case; those that say none
+ *   fail with a message
  *
  * Differences are of fourth order. In float64 the step is small enough for all kinks (the inputs are distinct
  * numbers, evenly apart); where there is no float64 kernel a larger step in float32 has to do, and the bound

@@ -1,11 +1,12 @@
 /* Laws that hold for every primitive, whatever it computes.
  *
- *   covered     every row of prim.def is reached by at least one case below
- *   layout      inputs that are views with holes, gaps between rows or reversed axes give what dense copies
- * give halves      float16 and bfloat16 inputs give what float32 gives on the same numbers, within their
- * precision empty       arrays without elements give results of the right shape, without a crash donation
- * results do not depend on whether inputs are dead or still held threads     nor on the number of threads
- *   compiled    a compiled function gives to the bit what the function gives
+ * - covered: every row of prim.def is reached by at least one case
+ * - layout: inputs that are views with holes, gaps between rows or reversed axes give what dense copies give
+ * - halves: float16 and bfloat16 inputs give what float32 gives on the same numbers, within their precision
+ * - empty: arrays without elements give results of the right shape, without a crash
+ * - donation: results do not depend on whether inputs are dead or still held
+ * - threads: nor on the number of threads
+ * - compiled: a compiled function gives to the bit what the function gives
  *
  * The cases are in cases.h. */
 #include "laws/cases.h"

@@ -402,6 +402,9 @@ static void errors_leave_nothing_behind(void **state)
     assert_error("[eval] Attempting to eval");
     assert_true(mx_is_null(one(captures, false, &x, 1)));
     assert_error("[compile] Attempting to compile a function with uncaptured inputs is not allowed.");
+    mx_set(&outer, mx_square(x)); /* takes its argument from elsewhere, too */
+    assert_true(mx_is_null(one(captures, false, &outer, 1)));
+    assert_error("[compile] Attempting to compile a function with uncaptured inputs is not allowed.");
     mx_set(&outer, MX_NULL);
     assert_true(mx_is_null(one(gelu, false, &MX_NULL, 1)));
     assert_error("[compile] input 0 is null");
