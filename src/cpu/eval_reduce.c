@@ -135,18 +135,36 @@ int cpu_eval_reduce(node *n)
     return 0;
 }
 
+typedef struct arg_job {
+    node *n;
+    axes kept;
+    ptrdiff_t stride; /* of the axis that is searched */
+    size_t length;
+    uint32_t (*fn)(const void *x, ptrdiff_t stride, size_t n);
+} arg_job;
+
+static void arg_range(void *context, size_t begin, size_t end)
+{
+    const arg_job *j = context;
+    const node *x = j->n->inputs[0];
+    uint32_t *out = (uint32_t *)j->n->data;
+    for (size_t i = begin; i < end; i++)
+        out[i] = j->fn(x->data + offset_of(&j->kept, i) * (int64_t)node_itemsize(x), j->stride, j->length);
+}
+
 int cpu_eval_arg_reduce(node *n)
 {
     const prim_arg_reduce *p = n->params;
     const node *x = n->inputs[0];
-    uint32_t (*fn)(const void *, ptrdiff_t, size_t) = cpu_kernels_get()->reduce.arg[p->smallest][x->dtype];
-    if (!fn)
+    arg_job j = {.n = n, .fn = cpu_kernels_get()->reduce.arg[p->smallest][x->dtype]};
+    if (!j.fn)
         return cpu_eval_no_kernel(n, (mlx_dtype)x->dtype);
     if (node_allocate(n))
         return -1;
-    axes kept = pick(x, (uint32_t)1 << p->axis, false);
-    for (size_t i = 0; i < n->size; i++)
-        ((uint32_t *)n->data)[i] = fn(x->data + offset_of(&kept, i) * (int64_t)node_itemsize(x),
-                                      (ptrdiff_t)x->strides[p->axis], (size_t)x->shape[p->axis]);
+    j.kept = pick(x, (uint32_t)1 << p->axis, false);
+    j.stride = (ptrdiff_t)x->strides[p->axis];
+    j.length = (size_t)x->shape[p->axis];
+    if (n->size)
+        pool_for(n->size, j.length ? 65536 / j.length + 1 : n->size, arg_range, &j);
     return 0;
 }

@@ -210,6 +210,23 @@ static void fast(void **state)
     mx_release(0);
 }
 
+/* Enough rows for every thread: the extreme of row i is at i * 7 % 512, that of column k where that is k. */
+static void positions_of_many_rows(void **state)
+{
+    (void)state;
+    static float x[512 * 512];
+    for (int i = 0; i < 512; i++)
+        x[i * 512 + i * 7 % 512] = 1;
+    mlx_array a = mx_from(x, (int[]){512, 512}, 2, MLX_FLOAT32);
+    assert_int_equal(mx_read_i64(mx_argmax(a, 1, false), ints), 0);
+    for (int i = 0; i < 512; i++)
+        assert_int_equal(ints[i], i * 7 % 512);
+    assert_int_equal(mx_read_i64(mx_argmin(mx_negative(a), 0, false), ints), 0);
+    for (int k = 0; k < 512; k++)
+        assert_int_equal(ints[k] * 7 % 512, k);
+    mx_release(0);
+}
+
 static void cleanup(void)
 {
     assert_int_equal(mx_live_nodes(), 0);
@@ -219,9 +236,10 @@ static void cleanup(void)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(elementwise), cmocka_unit_test(shapes),   cmocka_unit_test(indexing),
-        cmocka_unit_test(reductions),  cmocka_unit_test(products), cmocka_unit_test(quantized),
-        cmocka_unit_test(fast),
+        cmocka_unit_test(elementwise), cmocka_unit_test(shapes),
+        cmocka_unit_test(indexing),    cmocka_unit_test(reductions),
+        cmocka_unit_test(products),    cmocka_unit_test(quantized),
+        cmocka_unit_test(fast),        cmocka_unit_test(positions_of_many_rows),
     };
     return RUN_TESTS("ops", tests, cleanup);
 }
