@@ -1,12 +1,13 @@
 /* What compile saves: chains of elementwise operations over large arrays, compiled and not. Times are
- * medians; the target is 5 for the chain of ten with 2 threads. */
+ * medians of runs in turn, so that other jobs on the machine disturb both alike; the target is 5 for the
+ * chain of ten with 2 threads. */
 #include "base/clock.h"
 #include "mx.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { RUNS = 15 };
+enum { RUNS = 21 };
 
 static int compare(const void *a, const void *b)
 {
@@ -49,30 +50,26 @@ static int adam(void *user, const mlx_array *in, size_t n, mx_arrays *out)
 }
 
 /* Seconds of one call with its evaluation. */
-static double measure(mx_list_function f, const mlx_array *in, size_t n)
+static double once(mx_list_function f, const mlx_array *in, size_t n)
 {
-    double times[RUNS];
-    for (int r = 0; r < RUNS; r++) {
-        size_t mark = mx_mark();
-        mx_arrays out = {0};
-        mlx_array slots[3] = {MX_NULL, MX_NULL, MX_NULL};
-        double start = clock_seconds();
-        int rc = mx_compiled((uintptr_t)f, f, NULL, false, NULL, 0, in, n, &out);
-        for (size_t i = 0; i < out.count; i++)
-            mx_set(&slots[i], out.items[i]);
-        mx_release(mark);
-        if (rc || mx_eval_all(slots, out.count)) {
-            mx_failed();
-            fprintf(stderr, "%s\n", mx_error_text());
-            exit(1);
-        }
-        times[r] = clock_seconds() - start;
-        for (size_t i = 0; i < out.count; i++)
-            mlx_array_free(slots[i]);
-        mx_arrays_free(&out);
+    size_t mark = mx_mark();
+    mx_arrays out = {0};
+    mlx_array slots[3] = {MX_NULL, MX_NULL, MX_NULL};
+    double start = clock_seconds();
+    int rc = mx_compiled((uintptr_t)f, f, NULL, false, NULL, 0, in, n, &out);
+    for (size_t i = 0; i < out.count; i++)
+        mx_set(&slots[i], out.items[i]);
+    mx_release(mark);
+    if (rc || mx_eval_all(slots, out.count)) {
+        mx_failed();
+        fprintf(stderr, "%s\n", mx_error_text());
+        exit(1);
     }
-    qsort(times, RUNS, sizeof *times, compare);
-    return times[RUNS / 2];
+    double seconds = clock_seconds() - start;
+    for (size_t i = 0; i < out.count; i++)
+        mlx_array_free(slots[i]);
+    mx_arrays_free(&out);
+    return seconds;
 }
 
 static void report(const char *name, mx_list_function f, size_t n, int size, mlx_dtype dtype)
@@ -82,10 +79,15 @@ static void report(const char *name, mx_list_function f, size_t n, int size, mlx
     for (size_t i = 0; i < n; i++)
         in[i] = mx_full(SHAPE(size), mx_float(0.3 * (double)(i + 1), dtype), dtype);
     mx_eval_all(in, n);
-    mx_set_compile_mode(MX_COMPILE_DISABLED);
-    double plain = measure(f, in, n);
-    mx_set_compile_mode(MX_COMPILE_ENABLED);
-    double compiled = measure(f, in, n);
+    double times[2][RUNS];
+    for (int r = -1; r < RUNS; r++)
+        for (int mode = 0; mode < 2; mode++) {
+            mx_set_compile_mode(mode ? MX_COMPILE_ENABLED : MX_COMPILE_DISABLED);
+            times[mode][r < 0 ? 0 : r] = once(f, in, n);
+        }
+    for (int mode = 0; mode < 2; mode++)
+        qsort(times[mode], RUNS, sizeof(double), compare);
+    double plain = times[0][RUNS / 2], compiled = times[1][RUNS / 2];
     printf("%-6s %-9s %9d elements: %8.3f ms, compiled %8.3f ms, ratio %5.2f\n", name, mx_dtype_name(dtype),
            size, plain * 1e3, compiled * 1e3, plain / compiled);
     mx_release(mark);
