@@ -70,6 +70,19 @@ endforeach()
 add_test(NAME api_symbols COMMAND sh ${CMAKE_SOURCE_DIR}/tests/api/symbols.sh ${CMAKE_NM} $<TARGET_FILE:mica_shared>
          ${CMAKE_SOURCE_DIR}/tests/data/mlxc-symbols.txt)
 
+# what tests/api/test_arguments.c includes: a call of every function that makes arrays
+if(TARGET test_api_arguments)
+  set(CALLS ${CMAKE_BINARY_DIR}/calls/calls.inc)
+  foreach(header ops fast fft linalg random)
+    list(APPEND CALL_HEADERS ${CMAKE_SOURCE_DIR}/include/mlx/c/${header}.h)
+  endforeach()
+  add_custom_command(OUTPUT ${CALLS} COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/calls
+                     COMMAND awk -f ${CMAKE_SOURCE_DIR}/tests/api/calls.awk ${CALL_HEADERS} > ${CALLS}
+                     DEPENDS tests/api/calls.awk ${CALL_HEADERS} VERBATIM)
+  target_sources(test_api_arguments PRIVATE ${CALLS})
+  target_include_directories(test_api_arguments PRIVATE ${CMAKE_BINARY_DIR}/calls)
+endif()
+
 # tests/e2e/<x>.sh -> test e2e_<x>: runs $MICA and prints lines "ok NAME", "not ok NAME", "skip NAME"
 file(GLOB SCRIPTS CONFIGURE_DEPENDS tests/e2e/*.sh)
 foreach(file ${SCRIPTS})

@@ -86,9 +86,10 @@ int mlx_fast_scaled_dot_product_attention(mlx_array *res, const mlx_array querie
     mx_mask kind = MX_MASK_NONE;
     USE_FORCE_FUSED;
     size_t mark = capi_enter(s);
-    int rc = mask_kind(mask_mode, mask_arr, &kind);
+    mlx_array q = capi_in(queries), k = capi_in(keys), v = capi_in(values);
+    bool fine =
+        !mx_is_null(q) && !mx_is_null(k) && !mx_is_null(v) && mask_kind(mask_mode, mask_arr, &kind) == 0;
     return LEAVE(mark, res,
-                 rc ? MX_NULL
-                    : mx_scaled_dot_product_attention_sinks(capi_in(queries), capi_in(keys), capi_in(values),
-                                                            scale, kind, mask_arr, sinks));
+                 fine ? mx_scaled_dot_product_attention_sinks(q, k, v, scale, kind, mask_arr, sinks)
+                      : MX_NULL);
 }

@@ -94,6 +94,8 @@ mlx_array op_batch_indices(const char *op, mlx_array indices, mlx_array x)
             return op_fail("[%s] indices must be integers, not %s", op, mx_dtype_name(mx_dtype_of(indices)));
         return mx_astype(indices, MLX_UINT32);
     }
+    if (n < 0)
+        return op_fail("[%s] an array of shape %s is no matrix", op, op_shape(x));
     for (int i = 0; i < n; i++)
         if (__builtin_mul_overflow(count, mx_shape(x)[i], &count))
             return op_fail("[%s] shape %s has too many matrices", op, op_shape(x));

@@ -139,12 +139,16 @@ mlx_array mx_quantized_matmul_mode(mlx_array x, mlx_array w, mlx_array scales, m
     if (f == AFFINE) {
         if (!affine_pair(op, &scales, &biases))
             return MX_NULL;
+        if (mx_ndim(w) < 2)
+            return op_fail("[%s] w of shape %s is no matrix", op, op_shape(w));
         if (mx_ndim(w) == 2)
             return mx_quantized_matmul(x, w, scales, biases, transpose, group_size, bits, MX_EXACT);
         if (mx_ndim(x) == 1 && mx_ndim(w) > 2)
             x = mx_expand_dims(x, 0);
-        return mx_gather_qmm(x, w, scales, biases, op_batch_indices(op, MX_NULL, x), MX_NULL, transpose,
-                             group_size, bits, mode, false);
+        mlx_array rows = op_batch_indices(op, MX_NULL, x);
+        if (mx_is_null(rows))
+            return rows;
+        return mx_gather_qmm(x, w, scales, biases, rows, MX_NULL, transpose, group_size, bits, mode, false);
     }
     if (!check_pair(op, f, w, scales, biases))
         return MX_NULL;
