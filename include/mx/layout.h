@@ -61,6 +61,7 @@ MX_API mlx_array mx_slice_dynamic(mlx_array x, mlx_array start, const int *axes,
  * are x's. In place when x is dead. */
 MX_API mlx_array mx_slice_update_dynamic(mlx_array x, mlx_array update, mlx_array start, const int *axes,
                                          size_t n_axes);
+#define MX_MAX_SPLIT (1 << 20) /* parts of one mx_split */
 /* out: num equal parts along the axis. */
 MX_API int mx_split(mlx_array x, int num, int axis, mlx_array *out);
 /* out: the n + 1 parts between the indices. */

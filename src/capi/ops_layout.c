@@ -180,7 +180,7 @@ JOIN(stack, 0)
 
 int mlx_split(mlx_vector_array *res, const mlx_array a, int num_splits, int axis, const mlx_stream s)
 {
-    size_t mark = capi_enter(s), n = num_splits > 0 ? (size_t)num_splits : 0;
+    size_t mark = capi_enter(s), n = num_splits > 0 && num_splits <= MX_MAX_SPLIT ? (size_t)num_splits : 0;
     mlx_array *out = capi_room(n);
     int rc = !out || mx_split(capi_in(a), num_splits, axis, out);
     return capi_leave_room(mark, res, out, n, rc, HERE);

@@ -25,12 +25,11 @@ int mx_split_sections(mlx_array x, const int *indices, size_t n, int axis, mlx_a
 int mx_split(mlx_array x, int num, int axis, mlx_array *out)
 {
     int d;
-    if (num > 0)
-        memset(out, 0, (size_t)num * sizeof *out);
+    if (num <= 0 || num > MX_MAX_SPLIT)
+        return error_set("[split] the number of parts must be between 1 and %d, not %d", MX_MAX_SPLIT, num);
+    memset(out, 0, (size_t)num * sizeof *out);
     if (mx_is_null(x) || (d = op_axis("split", x, axis)) < 0)
         return -1;
-    if (num <= 0)
-        return error_set("[split] the number of parts must be positive, not %d", num);
     int size = mx_shape(x)[d];
     if (size % num != 0)
         return error_set("[split] axis %d of shape %s does not divide into %d equal parts", axis, op_shape(x),

@@ -236,7 +236,7 @@ static void parts(void **state)
     assert_int_equal(mx_split(x, 1, 0, p), 0);
     check_shape(p[0], SHAPE(2, 3, 4));
     CHECK_FAILS((mx_split(x, 3, 0, p), p[0]), "axis 0 of shape (2, 3, 4) does not divide into 3 equal parts");
-    CHECK_FAILS((mx_split(x, 0, 0, p), p[0]), "must be positive, not 0");
+    CHECK_FAILS((mx_split(x, 0, 0, p), p[0]), "must be between 1 and 1048576, not 0");
     CHECK_FAILS((mx_split(x, 2, 3, p), p[0]), "axis 3 is out of range");
     assert_int_equal(mx_split_sections(x, SHAPE(1, 3), 2, p), 0);
     check_shape(p[0], SHAPE(2, 3, 1));
