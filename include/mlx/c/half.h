@@ -8,7 +8,8 @@
 #include <arm_fp16.h>
 #endif
 
-#if defined(__ARM_FEATURE_BF16) || defined(__aarch64__)
+/* clang before 17 has __bf16 only where the processor has it too; gcc has it for all of arm64 */
+#if defined(__ARM_FEATURE_BF16) || (defined(__aarch64__) && (!defined(__clang__) || __clang_major__ >= 17))
 #define HAS_BFLOAT16 /**< bfloat16_t exists */
 #include <arm_bf16.h>
 #endif
