@@ -156,6 +156,8 @@ mlx_array mx_segmented_mm(mlx_array a, mlx_array b, mlx_array segments)
 static mlx_array spread(mlx_array mask, int block, int y, int x)
 {
     int shape[MX_MAX_DIMS], n = mx_ndim(mask);
+    if (mx_is_null(mask))
+        return MX_NULL;
     for (int i = 0; i < n - 2; i++)
         shape[i] = mx_shape(mask)[i];
     int down = mx_dim(mask, -2), across = mx_dim(mask, -1);
