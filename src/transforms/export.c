@@ -67,10 +67,26 @@ typedef struct writer {
     uint64_t *numbers; /* of the graph's nodes */
     uint64_t next;
     strbuf entries;
+    struct constant {
+        const node *n;
+        uint64_t number;
+    } * constants; /* that were written */
+    size_t n_constants, capacity;
 } writer;
 
+/* A constant is written where it is used first. */
 static int put_constant(writer *w, node *n, uint64_t *number)
 {
+    for (size_t i = 0; i < w->n_constants; i++)
+        if (w->constants[i].n == n) {
+            *number = w->constants[i].number;
+            return 0;
+        }
+    struct constant *grown = mem_grow(w->constants, &w->capacity, w->n_constants + 1, sizeof *grown);
+    if (!grown)
+        return -1;
+    w->constants = grown;
+    w->constants[w->n_constants++] = (struct constant){n, w->next};
     size_t mark = mx_mark();
     mlx_array dense = mx_contiguous(node_array(n));
     int rc = mx_eval(dense);
@@ -213,6 +229,7 @@ static int add(mx_function_exporter *e, const strbuf *names, const mlx_array *al
     strbuf_add(&e->body, names->data, names->len);
     int rc = w.numbers && graph_simplify(&g) == 0 ? put_graph(&w, &g) : -1;
     strbuf_free(&w.entries);
+    mem_free(w.constants);
     mem_free(w.numbers);
     graph_free(&g);
     return rc;

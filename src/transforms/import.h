@@ -19,6 +19,12 @@
 /* Are the parameters of a node of this primitive right for these inputs? false with an error, also for a
  * primitive that files do not have: those whose parameters nobody checks, or that have several results. */
 bool import_check(int prim, const void *params, size_t size, node *const *in, size_t n);
+/* One primitive's part of it. */
+typedef bool (*import_checker)(const void *params, size_t size, node *const *in, size_t n);
+/* The checkers of import_rows.c, or NULL. */
+import_checker import_checker_of(int prim);
+/* Are these the ranges of a slice of x, one an axis? */
+bool import_ranges(const prim_range *r, size_t size, const node *x);
 /* Can it be in a file at all? */
 bool import_knows(int prim);
 

@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-typedef bool (*checker)(const void *params, size_t size, node *const *in, size_t n);
-
 static bool none(const void *params, size_t size, node *const *in, size_t n)
 {
     (void)params, (void)in, (void)n;
@@ -85,11 +83,14 @@ static bool permutation(const void *params, size_t size, node *const *in, size_t
     return true;
 }
 
-static bool new_axis(const void *params, size_t size, node *const *in, size_t n)
+static bool new_axes(const void *params, size_t size, node *const *in, size_t n)
 {
     (void)n;
-    const prim_axis *p = params;
-    return size == sizeof *p && p->axis >= 0 && p->axis <= in[0]->ndim && in[0]->ndim < MX_MAX_DIMS;
+    const prim_expand_dims *p = params;
+    if (size != sizeof *p)
+        return false;
+    int ndim = in[0]->ndim + __builtin_popcount(p->axes);
+    return ndim < 32 && p->axes >> ndim == 0;
 }
 
 static bool within(uint32_t axes, const node *x) { return x->ndim == 32 || axes >> x->ndim == 0; }
@@ -106,21 +107,24 @@ static bool unit_axes(const void *params, size_t size, node *const *in, size_t n
     return true;
 }
 
-static bool ranges(const void *params, size_t size, node *const *in, size_t n)
+bool import_ranges(const prim_range *r, size_t size, const node *x)
 {
-    (void)n;
-    const prim_range *r = params;
-    if (size != in[0]->ndim * sizeof *r)
+    if (size != x->ndim * sizeof *r)
         return false;
-    for (int i = 0; i < in[0]->ndim; i++) {
+    for (int i = 0; i < x->ndim; i++) {
         int64_t last = r[i].start + (int64_t)(r[i].size - 1) * r[i].stride;
-        if (r[i].size < 0 || r[i].stride == 0 || r[i].size > in[0]->shape[i])
+        if (r[i].size < 0 || r[i].stride == 0 || r[i].size > x->shape[i])
             return false;
-        if (r[i].size > 0 &&
-            (r[i].start < 0 || r[i].start >= in[0]->shape[i] || last < 0 || last >= in[0]->shape[i]))
+        if (r[i].size > 0 && (r[i].start < 0 || r[i].start >= x->shape[i] || last < 0 || last >= x->shape[i]))
             return false;
     }
     return true;
+}
+
+static bool ranges(const void *params, size_t size, node *const *in, size_t n)
+{
+    (void)n;
+    return import_ranges(params, size, in[0]);
 }
 
 static bool joined(const void *params, size_t size, node *const *in, size_t n)
@@ -175,7 +179,7 @@ static bool matrices(const void *params, size_t size, node *const *in, size_t n)
            is_real_float(in[0]);
 }
 
-static checker checker_of(int prim)
+static import_checker checker_of(int prim)
 {
     switch (prim) {
     case PRIM_Select:
@@ -195,7 +199,7 @@ static checker checker_of(int prim)
     case PRIM_Transpose:
         return permutation;
     case PRIM_ExpandDims:
-        return new_axis;
+        return new_axes;
     case PRIM_Squeeze:
         return unit_axes;
     case PRIM_Slice:
@@ -212,7 +216,7 @@ static checker checker_of(int prim)
     case PRIM_Matmul:
         return matrices;
     default:
-        return prim_compiled_arity(prim) ? same_dtypes : NULL;
+        return prim_compiled_arity(prim) ? same_dtypes : import_checker_of(prim);
     }
 }
 
@@ -220,11 +224,11 @@ bool import_knows(int prim) { return checker_of(prim) != NULL; }
 
 bool import_check(int prim, const void *params, size_t size, node *const *in, size_t n)
 {
-    checker check = checker_of(prim);
+    import_checker check = checker_of(prim);
     const prim_info *info = &prim_table[prim];
-    /* Full and Broadcast of several inputs have no shape of their own */
-    bool any = prim == PRIM_Concatenate || ((prim == PRIM_Full || prim == PRIM_Broadcast) && size == 0);
-    size_t arity = any ? n : info->arity < 0 ? 1 : (size_t)info->arity;
+    /* of several inputs these have no shape of their own */
+    bool one = (prim == PRIM_Full || prim == PRIM_Broadcast) && size > 0;
+    size_t arity = one ? 1 : info->arity < 0 ? n : (size_t)info->arity;
     if (check && n == arity && check(params, size, in, n))
         return true;
     error_set(check ? "[graph] the parameters of %s do not fit its inputs"

@@ -161,10 +161,31 @@ FUNCTION(scaled)
     return mx_arrays_add(out, x);
 }
 
-FUNCTION(sorts)
+/* No checker knows its parameters. */
+FUNCTION(unknown)
 {
     (void)user, (void)n;
-    return mx_arrays_add(out, mx_sort(in[0], 0));
+    return mx_arrays_add(out, mx_hadamard_transform(mx_concatenate((mlx_array[]){in[0], in[0]}, 2, 0), NULL));
+}
+
+/* Functions along axes, by indices, on matrices and sequences: a bit of each. */
+FUNCTION(assorted)
+{
+    (void)user, (void)n;
+    mlx_array x = in[0], i = mx_from((const int[]){1, 0}, SHAPE(2), MLX_INT32); /* x (2, 3, 4) */
+    mlx_array y = mx_add(mx_sort(x, 1), mx_take(x, i, 0));
+    y = mx_add(y, mx_cumsum(x, -1, false, true));
+    y = mx_add(y, mx_take_along_axis(x, mx_argsort(x, 2), 2));
+    y = mx_slice_update(y, mx_float(2, MLX_FLOAT32), (const int[]){0, 0, 0}, (const int[]){1, 2, 2}, NULL);
+    y = mx_scatter_add(y, &i, 1, mx_ones(SHAPE(2, 1, 3, 4), MLX_FLOAT32), (const int[]){0});
+    y = mx_add(y, mx_arange(0, 4, 1, MLX_FLOAT32));
+    y = mx_rms_norm(y, mx_ones(SHAPE(4), MLX_FLOAT32), 1e-5f);
+    y = mx_rope(y, 4, false, 1e4f, 1, 2, MX_NULL);
+    mlx_array q = mx_expand_dims(y, 0);
+    y = mx_squeeze(mx_scaled_dot_product_attention(q, q, q, 0.5f, MX_MASK_CAUSAL, MX_NULL), 0);
+    mlx_array w = mx_ones(SHAPE(4, 2, 4), MLX_FLOAT32);
+    return mx_arrays_add(out, y) || mx_arrays_add(out, mx_conv1d(y, w, 1, 1, 1, 1)) ||
+           mx_arrays_add(out, mx_flatten(y, 0, -1));
 }
 
 static int export_one(mx_list_function f, bool shapeless, const mlx_array *args, size_t n)
@@ -305,25 +326,63 @@ static void what_was_imported_is_transformed(void **state)
     mx_release(0);
 }
 
+static void files_have_most_primitives(void **state)
+{
+    (void)state;
+    mlx_array x = mx_random_normal(SHAPE(2, 3, 4), MLX_FLOAT32, 0, 1, mx_random_key(1));
+    assert_ok(export_one(assorted, false, &x, 1) == 0);
+    mx_imported_function *f = mx_imported_function_new(path);
+    mx_arrays out = {0};
+    assert_ok(f != NULL && call_imported(f, &x, 1, &out) == 0 && assorted(NULL, &x, 1, &out) == 0);
+    assert_int_equal(out.count, 6);
+    for (int i = 0; i < 3; i++)
+        assert_same(out.items[i], out.items[i + 3]);
+    mx_arrays_free(&out);
+    mx_imported_function_free(f);
+    mx_release(0);
+}
+
+/* A constant that is used three times is in the file once. */
+FUNCTION(thrice)
+{
+    mlx_array c = *(mlx_array *)user, x = mx_multiply(in[0], c);
+    (void)n;
+    return mx_arrays_add(out, mx_add(mx_add(x, c), mx_sin(c)));
+}
+
+static void constants_are_written_once(void **state)
+{
+    (void)state;
+    char *data;
+    size_t size = 0;
+    mlx_array x = mx_ones(SHAPE(1), MLX_FLOAT32), c = mx_zeros(SHAPE(4096), MLX_FLOAT32);
+    assert_ok(mx_eval(c) == 0);
+    mx_function_exporter *e = mx_function_exporter_new(path, thrice, &c, false);
+    assert_ok(mx_function_exporter_apply(e, &x, 1, NULL, NULL, 0) == 0);
+    mx_function_exporter_free(e);
+    assert_ok(file_read(path, 1 << 20, &data, &size) == 0);
+    assert_true(size < 2 * 4096 * sizeof(float));
+    mem_free(data);
+    mx_release(0);
+}
+
 static void what_files_do_not_have(void **state)
 {
     (void)state;
-    mlx_array x = mx_from(six, SHAPE(6), MLX_FLOAT32);
-    assert_int_equal(export_one(sorts, false, &x, 1), -1);
-    assert_error("[graph] Sort cannot be exported or imported");
+    mlx_array wide = mx_ones(SHAPE(4), MLX_FLOAT32);
+    assert_int_equal(export_one(unknown, false, &wide, 1), -1);
+    assert_error("[graph] Hadamard cannot be exported or imported");
     assert_null(mx_imported_function_new("/nonexistent/file"));
     assert_error("/nonexistent/file");
     mx_release(0);
 }
 
 /* Whatever is cut off or changed: an error, or a function that computes something. */
-static void damaged_files(void **state)
+static void damage(mx_list_function function, const mlx_array *args, size_t n_args)
 {
-    (void)state;
     char *data;
-    size_t size = 0;
-    mlx_array args[2] = {mx_from(six, SHAPE(2, 3), MLX_FLOAT32), mx_from(six, SHAPE(2, 3), MLX_FLOAT32)};
-    assert_ok(export_one(layers, false, args, 2) == 0 && file_read(path, 1 << 20, &data, &size) == 0);
+    size_t size = 0, mark = mx_mark();
+    assert_ok(export_one(function, false, args, n_args) == 0 && file_read(path, 1 << 20, &data, &size) == 0);
     for (size_t n = 0; n < size; n++) {
         assert_null(import_read("cut", data, n));
         assert_error("cut: [import_function]");
@@ -333,7 +392,7 @@ static void damaged_files(void **state)
         *at = (char)(i % 3 == 0 ? old + 1 : i % 3 == 1 ? old ^ 0x80 : -1);
         mx_imported_function *f = import_read("changed", data, size);
         mx_arrays out = {0};
-        if (f && mx_imported_function_apply(f, args, 2, NULL, NULL, 0, &out) == 0)
+        if (f && mx_imported_function_apply(f, args, n_args, NULL, NULL, 0, &out) == 0)
             for (size_t k = 0; k < out.count; k++)
                 if (mx_size(out.items[k]) < 1000)
                     mx_eval(out.items[k]);
@@ -341,9 +400,18 @@ static void damaged_files(void **state)
         mx_arrays_free(&out);
         mx_imported_function_free(f);
         *at = old;
-        mx_release(2); /* the arguments stay */
+        mx_release(mark);
     }
     mem_free(data);
+}
+
+static void damaged_files(void **state)
+{
+    (void)state;
+    mlx_array args[2] = {mx_from(six, SHAPE(2, 3), MLX_FLOAT32), mx_from(six, SHAPE(2, 3), MLX_FLOAT32)};
+    mlx_array x = mx_random_normal(SHAPE(2, 3, 4), MLX_FLOAT32, 0, 1, mx_random_key(1));
+    damage(layers, args, 2);
+    damage(assorted, &x, 1);
     mx_release(0);
 }
 
@@ -366,6 +434,8 @@ int main(void)
         cmocka_unit_test(signatures_and_names),
         cmocka_unit_test(shapeless_functions),
         cmocka_unit_test(what_was_imported_is_transformed),
+        cmocka_unit_test(files_have_most_primitives),
+        cmocka_unit_test(constants_are_written_once),
         cmocka_unit_test(what_files_do_not_have),
         cmocka_unit_test(damaged_files),
     };
