@@ -7,11 +7,14 @@
 /* Elements that are worth a thread, and of one row a chunk. */
 enum { GRAIN = 16384, CHUNK = 65536, MOST_CHUNKS = 64 };
 
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
 typedef struct sort_job {
     node *n;
     int axis;
     int64_t kth; /* -1: all are sorted */
     size_t rows, chunks, space_bytes;
+    bool grouped; /* rows by groups of SORT_LANES */
     char *memory;
 } sort_job;
 
@@ -27,12 +30,23 @@ static int64_t row_offset(const node *m, int axis, size_t row)
     return offset;
 }
 
+static sort_row row_at(const sort_job *j, size_t r)
+{
+    const node *x = j->n->inputs[0];
+    return (sort_row){x->data + row_offset(x, j->axis, r) * (int64_t)node_itemsize(x), x->strides[j->axis],
+                      (size_t)x->shape[j->axis], (mlx_dtype)x->dtype};
+}
+
+static char *result_at(const sort_job *j, size_t r)
+{
+    return j->n->data + row_offset(j->n, j->axis, r) * (int64_t)node_itemsize(j->n);
+}
+
 static void sort_one(const sort_job *j, const sort_space *space, size_t r)
 {
-    const node *n = j->n, *x = n->inputs[0];
-    const sort_row row = {x->data + row_offset(x, j->axis, r) * (int64_t)node_itemsize(x),
-                          x->strides[j->axis], (size_t)x->shape[j->axis], (mlx_dtype)x->dtype};
-    char *y = n->data + row_offset(n, j->axis, r) * (int64_t)node_itemsize(n);
+    const node *n = j->n;
+    const sort_row row = row_at(j, r);
+    char *y = result_at(j, r);
     int64_t stride = n->strides[j->axis];
     if (n->prim == PRIM_Sort) {
         sort_values(space, &row, y, stride);
@@ -46,19 +60,40 @@ static void sort_one(const sort_job *j, const sort_space *space, size_t r)
             ((uint32_t *)y)[(int64_t)i * stride] = order[i];
 }
 
+/* A partition of a short row is sorted: that is one, too. */
+static void sort_groups(const sort_job *j, char *memory, size_t begin, size_t end)
+{
+    sort_group g = {.stride = j->n->strides[j->axis]};
+    for (size_t r = begin; r < end; r += (size_t)g.rows) {
+        g.rows = (int)least(end - r, SORT_LANES);
+        for (int i = 0; i < g.rows; i++) {
+            g.row[i] = row_at(j, r + (size_t)i);
+            g.y[i] = result_at(j, r + (size_t)i);
+        }
+        if (j->n->prim == PRIM_Sort)
+            sort_group_values(&g, memory);
+        else if (j->n->prim == PRIM_Partition)
+            sort_group_take(&g, memory);
+        else
+            sort_group_order(&g, memory);
+    }
+}
+
 static void sort_part(void *arg, int t, int threads)
 {
     const sort_job *j = arg;
     const node *x = j->n->inputs[0];
     size_t length = (size_t)x->shape[j->axis], part = (size_t)t, parts = (size_t)threads;
-    sort_space space =
-        sort_space_in(j->memory + part * j->space_bytes, (mlx_dtype)x->dtype, length, j->chunks);
-    size_t end = j->rows * (part + 1) / parts;
-    for (size_t r = j->rows * part / parts; r < end; r++)
+    size_t begin = j->rows * part / parts, end = j->rows * (part + 1) / parts;
+    char *memory = j->memory + part * j->space_bytes;
+    if (j->grouped) {
+        sort_groups(j, memory, begin, end);
+        return;
+    }
+    sort_space space = sort_space_in(memory, (mlx_dtype)x->dtype, length, j->chunks);
+    for (size_t r = begin; r < end; r++)
         sort_one(j, &space, r);
 }
-
-static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
 int cpu_eval_sort(node *n)
 {
@@ -77,7 +112,10 @@ int cpu_eval_sort(node *n)
         threads = 1;
         j.chunks = least(least(pool, length / CHUNK), MOST_CHUNKS);
     }
-    j.space_bytes = (sort_space_bytes((mlx_dtype)x->dtype, length, j.chunks) + 63) & ~(size_t)63;
+    j.grouped = sort_group_suits(j.rows / threads, length);
+    j.space_bytes = j.grouped ? sort_group_bytes((mlx_dtype)x->dtype, length)
+                              : sort_space_bytes((mlx_dtype)x->dtype, length, j.chunks);
+    j.space_bytes = (j.space_bytes + 63) & ~(size_t)63;
     buffer *memory = buffer_new(threads * j.space_bytes);
     if (!memory)
         return -1;

@@ -17,6 +17,7 @@
 #include "cpu/qmm.h"
 #include "cpu/random.h"
 #include "cpu/reduce.h"
+#include "cpu/sort.h"
 
 /* FAMILY(name): field `name` of the table, of type name_kernels. */
 #define CPU_FAMILIES    \
@@ -27,7 +28,8 @@
     FAMILY(norm)        \
     FAMILY(attention)   \
     FAMILY(fft)         \
-    FAMILY(random)
+    FAMILY(random)      \
+    FAMILY(sort)
 
 typedef enum cpu_isa {
     ISA_LEVEL_portable,
@@ -66,7 +68,8 @@ const char *cpu_isa_problem(void);
     void cpu_fill_norm_##isa(norm_kernels *t);               \
     void cpu_fill_attention_##isa(attention_kernels *t);     \
     void cpu_fill_fft_##isa(fft_kernels *t);                 \
-    void cpu_fill_random_##isa(random_kernels *t);
+    void cpu_fill_random_##isa(random_kernels *t);           \
+    void cpu_fill_sort_##isa(sort_kernels *t);
 CPU_FILL_PROTOTYPES(portable)
 CPU_FILL_PROTOTYPES(avx2)
 CPU_FILL_PROTOTYPES(avx512)

@@ -118,9 +118,10 @@ static format format_of(mlx_dtype t)
     else if (f.infinity && bits == flip)                   \
         key = flip;
 
-/* Keys from which the values can be made again; false if the row has -0 or NaN. */
-static bool load_plain(const sort_row *row, void *out)
+bool sort_plain_keys(const sort_row *row, void *out)
 {
+    if (row->dtype == MLX_COMPLEX64)
+        return false;
     const format f = format_of(row->dtype);
     uint64_t special = 0;
     uint32_t *narrow = out;
@@ -141,9 +142,10 @@ static bool load_plain(const sort_row *row, void *out)
     return !special || !f.infinity;
 }
 
-/* The values that load_plain made keys of. */
-static void store_plain(const void *keys, const format f, size_t itemsize, size_t n, char *y, int64_t stride)
+void sort_plain_values(const void *keys, const sort_row *row, char *y, int64_t stride)
 {
+    const format f = format_of(row->dtype);
+    const size_t n = row->n;
     const uint32_t *narrow = keys;
     const uint64_t *wide = keys;
 #define PLAIN(U, from)                                                            \
@@ -156,7 +158,7 @@ static void store_plain(const void *keys, const format f, size_t itemsize, size_
         }                                                                         \
         break;                                                                    \
     }
-    switch (itemsize) {
+    switch (mx_dtype_size(row->dtype)) {
     case 1:
         PLAIN(uint8_t, narrow)
     case 2:
@@ -301,11 +303,11 @@ void sort_take(const sort_row *row, const uint32_t *positions, char *y, int64_t 
 void sort_values(const sort_space *space, const sort_row *row, char *y, int64_t stride)
 {
     size_t itemsize = mx_dtype_size(row->dtype);
-    if (row->dtype == MLX_COMPLEX64 || !load_plain(row, space->a)) {
+    if (!sort_plain_keys(row, space->a)) {
         sort_take(row, sort_order(space, row, -1), y, stride);
         return;
     }
     const void *sorted = itemsize <= 4 ? (void *)radix_uint32_t(space, row->n, 8 * (int)itemsize)
                                        : (void *)radix_uint64_t(space, row->n, 64);
-    store_plain(sorted, format_of(row->dtype), itemsize, row->n, y, stride);
+    sort_plain_values(sorted, row, y, stride);
 }

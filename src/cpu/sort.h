@@ -34,4 +34,39 @@ void sort_take(const sort_row *row, const uint32_t *positions, char *y, int64_t 
 /* A key for each value, whose unsigned order is theirs. */
 void sort_keys(const sort_row *row, uint64_t *out);
 
+/* --- many short rows --- */
+
+enum { SORT_LANES = 16 };
+
+/* Sort n elements of SORT_LANES rows, element i of row l at e[i * SORT_LANES + l], ascending. Pairs are, for
+ * each i, SORT_LANES keys and then as many second keys, which decide where keys are equal. */
+typedef struct sort_kernels {
+    void (*u32)(uint32_t *e, size_t n);
+    void (*u64)(uint64_t *e, size_t n);
+    void (*pairs)(uint64_t *e, size_t n);
+} sort_kernels;
+
+/* Rows of one length and dtype, and where their results go: values, or (positions) uint32. */
+typedef struct sort_group {
+    int rows; /* at most SORT_LANES */
+    sort_row row[SORT_LANES];
+    char *y[SORT_LANES];
+    int64_t stride; /* of the results */
+} sort_group;
+
+/* Is this faster for `rows` rows of n than one row after the other? */
+bool sort_group_suits(size_t rows, size_t n);
+/* Bytes of 64-byte aligned memory that the functions below need for rows of n. */
+size_t sort_group_bytes(mlx_dtype dtype, size_t n);
+/* As sort_values, and sort_order (kth < 0), for each row. */
+void sort_group_values(const sort_group *g, char *memory);
+void sort_group_order(const sort_group *g, char *memory);
+/* Values in the order of sort_order. */
+void sort_group_take(const sort_group *g, char *memory);
+
+/* Keys of a row from which its values can be made again, uint32_t or, for elements of 8 bytes, uint64_t;
+ * false if the row has -0 or NaN, which have no such key, or complex numbers. */
+bool sort_plain_keys(const sort_row *row, void *out);
+void sort_plain_values(const void *keys, const sort_row *row, char *y, int64_t stride);
+
 #endif

@@ -129,8 +129,8 @@ static char *values_of(mlx_array x, mlx_dtype *t, size_t *size)
 
 static uint32_t expected[1 << 18], got[1 << 18], spare[1 << 18];
 
-/* mx_argsort gives this very order, mx_sort the values in it, bit for bit. */
-static void check_sort(mlx_array x)
+/* `order` is this very order of x, `sorted` has the values in it, bit for bit. */
+static void check_sorted(mlx_array x, mlx_array order, mlx_array sorted)
 {
     mlx_dtype t;
     size_t size, n = mx_size(x);
@@ -138,14 +138,12 @@ static void check_sort(mlx_array x)
     for (size_t i = 0; i < n; i++)
         expected[i] = (uint32_t)i;
     merge_sort(data, size, t, expected, spare, n);
-    mlx_array order = mx_argsort(x, 0);
     assert_int_equal(mx_dtype_of(order), MLX_UINT32);
     assert_int_equal(mx_read(order, got), 0);
     for (size_t i = 0; i < n; i++)
         if (got[i] != expected[i])
             fail_msg("%s, %zu numbers: place %zu has %u, not %u", mx_dtype_name(mx_dtype_of(x)), n, i, got[i],
                      expected[i]);
-    mlx_array sorted = mx_sort(x, 0);
     assert_int_equal(mx_dtype_of(sorted), mx_dtype_of(x));
     char *result = values_of(sorted, &t, &size);
     for (size_t i = 0; i < n; i++)
@@ -154,6 +152,8 @@ static void check_sort(mlx_array x)
     free(result);
     free(data);
 }
+
+static void check_sort(mlx_array x) { check_sorted(x, mx_argsort(x, 0), mx_sort(x, 0)); }
 
 static void all_dtypes_and_lengths(void **state)
 {
@@ -167,6 +167,38 @@ static void all_dtypes_and_lengths(void **state)
                 check_sort(x);
                 if (lengths[k] > 3)
                     check_sort(mx_slice(x, (int[]){lengths[k]}, (int[]){-lengths[k] - 1}, (int[]){-3}));
+                mx_release(mark);
+            }
+}
+
+static bool same(mlx_array a, mlx_array b)
+{
+    bool equal = false;
+    return mx_read(mx_array_equal(a, b, true), &equal) == 0 && equal;
+}
+
+/* Many rows at once, along both axes, whose number fills no group. */
+static void short_rows(void **state)
+{
+    (void)state;
+    const int lengths[] = {2, 3, 10, 16, 31, 64, 100, 256, 2048, 2049};
+    for (int t = 0; t < MX_DTYPES; t++)
+        for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++)
+            for (int kind = 0; kind < KINDS; kind++) {
+                size_t mark = mx_mark();
+                int n = lengths[k], rows = n < 300 ? 37 : 5, axis = (int)(k + (size_t)kind) % 2;
+                mlx_array x = mx_reshape(numbers(rows * n, (mlx_dtype)t, (enum kind)kind), SHAPE(rows, n));
+                x = axis ? x : mx_contiguous(mx_swapaxes(x, 0, 1));
+                mlx_array order = mx_argsort(x, axis), sorted = mx_sort(x, axis);
+                mlx_array part = mx_partition(x, n / 2, axis), at = mx_argpartition(x, n / 2, axis);
+                assert_true(same(mx_slice_axis(part, axis, n / 2, n / 2 + 1),
+                                 mx_slice_axis(sorted, axis, n / 2, n / 2 + 1)));
+                assert_true(same(mx_sort(part, axis), sorted));
+                assert_true(same(mx_take_along_axis(x, at, axis), part));
+                for (int r = 0; r < rows; r++) {
+#define ROW(y) mx_reshape(mx_slice_axis(y, 1 - axis, r, r + 1), SHAPE(n))
+                    check_sorted(ROW(x), ROW(order), ROW(sorted));
+                }
                 mx_release(mark);
             }
 }
@@ -278,6 +310,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_dtypes_and_lengths),
+        cmocka_unit_test(short_rows),
         cmocka_unit_test(long_rows),
         cmocka_unit_test(axes),
         cmocka_unit_test(partitions),
