@@ -1,8 +1,8 @@
 /* The elementary functions that kernels are made of: m_exp(x), m_sin(x) ... for float or double.
  *
  * The float versions are straight-line code without branches or calls, so that a loop over them becomes
- * vector code under every instruction set; each is within 1.4 ulp of the true value (erfinv 2.4) over all
- * floats (tests/kernels/test_math), and right for NaN, infinities, denormals and -0. How: reduce the
+ * vector code under every instruction set; each is within 1.4 ulp of the true value over all floats
+ * (tests/kernels/test_math), and right for NaN, infinities, denormals and -0. How: reduce the
  * argument, evaluate a polynomial (minimax, fitted for this file), and choose between ranges by selection.
  * For double the C library's functions serve.
  *
@@ -359,33 +359,45 @@ static inline float m_pow_f32(float x, float y)
 
 /* --- the inverse of erf --- */
 
-/* x P(w), w = -log(1 - x^2): one polynomial in w for the centre, one in sqrt(w) for the tails. */
+/* -log(1 - x^2) for |x| < 1, to 2^-28 or so: float's series, whose first terms are added in double. */
+static inline double m_erfinv_argument(float x)
+{
+    double rest = (1 - (double)x) * (1 + (double)x);
+    float e = 0;
+    m_log_split((float)rest, &e);
+    double f = rest * (double)m_power_of_2(-(int32_t)e) - 1;
+    float g = (float)f, tail = g * g * g * m_log_series(g);
+    return -(double)e * 0x1.62e42fefa39efp-1 - (f - 0.5 * f * f + (double)tail);
+}
+
+/* With w = -log(1 - x^2): x (sqrt(pi)/2 + w P(w)) in the centre, sqrt(w) + Q(sqrt(w) - 2.65) in the tails.
+ * What the polynomials add to their first terms is small, so that float serves for it. */
 static inline float m_erfinv_f32(float x)
 {
-    float w = -m_log_f32((1 - x) * (1 + x));
-    float t = w - 2.5f, s = m_sqrt_f32(w) - 3;
-    float p = -0x1.1bc9aap-27f;
-    p = p * t + 0x1.d3508p-26f;
-    p = p * t + 0x1.ee35a4p-22f;
-    p = p * t - 0x1.d7775ap-19f;
-    p = p * t - 0x1.4bdf02p-18f;
-    p = p * t + 0x1.ca511ap-13f;
-    p = p * t - 0x1.4866bcp-10f;
-    p = p * t - 0x1.11c932p-8f;
-    p = p * t + 0x1.f91e8ap-3f;
-    p = p * t + 0x1.805c5ep+0f;
-    float q = 0x1.121ecp-13f;
-    q = q * s - 0x1.4be834p-12f;
-    q = q * s - 0x1.5a8b4ap-14f;
-    q = q * s + 0x1.875924p-10f;
-    q = q * s - 0x1.d571acp-9f;
-    q = q * s + 0x1.748d6cp-8f;
-    q = q * s - 0x1.f4c518p-8f;
-    q = q * s + 0x1.358152p-7f;
-    q = q * s + 0x1.006dcap+0f;
-    q = q * s + 0x1.6a9efcp+1f;
-    float y = x * (w < 5 ? p : q);
-    return m_abs_f32(x) == 1 ? x * INFINITY : y;
+    float size = m_abs_f32(x);
+    double w = m_erfinv_argument(size), s = sqrt(w > 0 ? w : 0);
+    float v = (float)w, u = (float)(s - 2.65);
+    float p = -0x1.9ffd02p-21f;
+    p = p * v + 0x1.321f84p-20f;
+    p = p * v + 0x1.90f89ep-15f;
+    p = p * v - 0x1.0e1e96p-13f;
+    p = p * v - 0x1.320982p-9f;
+    p = p * v + 0x1.7a72b4p-7f;
+    float q = 0x1.09891p-19f;
+    q = q * u + 0x1.2372ap-20f;
+    q = q * u - 0x1.7bdb76p-16f;
+    q = q * u + 0x1.c21e52p-17f;
+    q = q * u + 0x1.c6012ep-14f;
+    q = q * u - 0x1.123916p-12f;
+    q = q * u + 0x1.d42ae4p-15f;
+    q = q * u + 0x1.63f13ap-10f;
+    q = q * u - 0x1.57e726p-8f;
+    q = q * u + 0x1.74df54p-7f;
+    q = q * u - 0x1.d87c58p-9f;
+    float centre = (float)((double)size * (0x1.c5bf891b4ef6bp-1 + w * (0x1.db29fcp-3 + (double)(v * p))));
+    float y = v < 1.7f ? centre : (float)(s - 0x1.5645fp-3 + (double)(q * u));
+    y = size == 1 ? INFINITY : y;
+    return size <= 1 ? m_with_sign(y, x) : NAN;
 }
 
 /* Float's value, then Halley's iteration on erf - x, or on erfc - (1 - |x|), which keeps its digits near 1.

@@ -241,7 +241,7 @@ static double (*const plain_unary[CPU_UNARY_COUNT])(double) = {
 static const double unary_bounds[CPU_UNARY_COUNT] = {
     [CPU_square] = 0.5,  [CPU_sqrt] = 0.5,  [CPU_rsqrt] = 1.5,   [CPU_reciprocal] = 0.5, [CPU_exp] = 1.4,
     [CPU_log] = 1.4,     [CPU_log1p] = 1.4, [CPU_sin] = 0.6,     [CPU_cos] = 0.6,        [CPU_tanh] = 1.4,
-    [CPU_sigmoid] = 2.5, [CPU_erf] = 1.4,   [CPU_erfinv] = 2.5,  [CPU_expm1] = 1.6,      [CPU_log2] = 1,
+    [CPU_sigmoid] = 2.5, [CPU_erf] = 1.4,   [CPU_erfinv] = 0.75, [CPU_expm1] = 1.6,      [CPU_log2] = 1,
     [CPU_log10] = 1,     [CPU_tan] = 0.6,   [CPU_arcsin] = 1.6,  [CPU_arccos] = 1.6,     [CPU_arctan] = 1.6,
     [CPU_sinh] = 2.5,    [CPU_cosh] = 2,    [CPU_arcsinh] = 1.6, [CPU_arccosh] = 1.6,    [CPU_arctanh] = 1.6,
 };
