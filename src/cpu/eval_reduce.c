@@ -165,6 +165,6 @@ int cpu_eval_arg_reduce(node *n)
     j.stride = (ptrdiff_t)x->strides[p->axis];
     j.length = (size_t)x->shape[p->axis];
     if (n->size)
-        pool_for(n->size, j.length ? 65536 / j.length + 1 : n->size, arg_range, &j);
+        pool_for(n->size, j.length ? 16384 / j.length + 1 : n->size, arg_range, &j);
     return 0;
 }

@@ -93,7 +93,7 @@ static inline void gather_h16(T *block, const T *a, ptrdiff_t sa, size_t n) { ga
 static uint32_t arg_half(half_kind kind, bool smallest, const uint16_t *a, ptrdiff_t sa, size_t n)
 {
     float block[HALF_BLOCK], best = 0;
-    size_t at = 0, i = 0;
+    size_t at = 0;
     bool beaten = false; /* the first element */
     half_widen(kind, a, 1, &best, n > 0);
     for (size_t start = 0; start < n; start += HALF_BLOCK) {
@@ -106,11 +106,12 @@ static uint32_t arg_half(half_kind kind, bool smallest, const uint16_t *a, ptrdi
             beaten = true;
         }
     }
-    if (beaten)
-        half_widen(kind, a + (ptrdiff_t)at * sa, sa, block, half_count(at, n));
-    while (beaten && block[i] != best)
-        i++;
-    return (uint32_t)(at + i);
+    if (beaten) {
+        size_t m = half_count(at, n);
+        half_widen(kind, a + (ptrdiff_t)at * sa, sa, block, m);
+        at += find_argmax_f32(block, 1, m, best);
+    }
+    return (uint32_t)at;
 }
 
 #define HALVES(h, KIND, DTYPE)                                        \

@@ -29,16 +29,34 @@ static inline C FN(block)(const T *a, size_t n, C best)
         C x = LOAD(a[i]);
         best = BEATS(x, best) ? x : best;
     }
-    for (size_t j = 0; j < LANES; j++)
-        best = BEATS(lane[j], best) ? lane[j] : best;
-    return best;
+    for (size_t k = LANES / 2; k > 0; k /= 2)
+        for (size_t j = 0; j < k; j++)
+            lane[j] = BEATS(lane[j + k], lane[j]) ? lane[j + k] : lane[j];
+    return BEATS(lane[0], best) ? lane[0] : best;
+}
+
+/* Where `best` is first in a; it is there. Those LANES elements that hold it are found as a whole. */
+static inline size_t FN(find)(const T *a, ptrdiff_t sa, size_t n, C best)
+{
+    size_t i = 0;
+    for (; sa == 1 && i + LANES <= n; i += LANES) {
+        unsigned found = 0;
+        VECTOR
+        for (size_t j = 0; j < LANES; j++)
+            found |= CAT(CLASS, same)(LOAD(a[i + j]), best);
+        if (found)
+            break;
+    }
+    while (!CAT(CLASS, same)(LOAD(a[(ptrdiff_t)i * sa]), best))
+        i++;
+    return i;
 }
 
 static uint32_t FN(arg)(const void *p, ptrdiff_t sa, size_t n)
 {
     const T *a = p;
     T gathered[GATHER];
-    size_t at = 0, i = 0;
+    size_t at = 0;
     bool beaten = false; /* the first element */
     C best = n > 0 ? LOAD(*a) : 0;
     for (size_t start = 0; start < n; start += GATHER) {
@@ -55,9 +73,9 @@ static uint32_t FN(arg)(const void *p, ptrdiff_t sa, size_t n)
             beaten = true;
         }
     }
-    while (beaten && !CAT(CLASS, same)(LOAD(a[(ptrdiff_t)(at + i) * sa]), best))
-        i++;
-    return (uint32_t)(at + i);
+    if (beaten)
+        at += FN(find)(a + (ptrdiff_t)at * sa, sa, n - at, best);
+    return (uint32_t)at;
 }
 #undef FN
 #undef NAME
