@@ -98,17 +98,23 @@ static format format_of(mlx_dtype t)
     }
 }
 
-/* One row of type U, an unsigned type of the element's size: gives each key to PUT. */
+/* One row of type U, an unsigned type of the element's size: gives each key to PUT. A dense row has a loop of
+ * its own, which compilers make vector code of. */
 #define EACH_KEY(U, PUT)                                                            \
     {                                                                               \
         enum { TOP = 8 * sizeof(U) - 1 };                                           \
         const U *x = (const U *)row->x, flip = (U)f.flip, negative = (U)f.negative; \
-        for (size_t i = 0; i < row->n; i++) {                                       \
-            U bits = x[(int64_t)i * row->stride];                                   \
-            U key = (U)(bits ^ flip ^ ((U)(0 - (bits >> TOP)) & negative));         \
-            PUT                                                                     \
-        }                                                                           \
+        if (row->stride == 1)                                                       \
+            KEY_LOOP(U, x[i], PUT)                                                  \
+        else                                                                        \
+            KEY_LOOP(U, x[(int64_t)i * row->stride], PUT)                           \
         break;                                                                      \
+    }
+#define KEY_LOOP(U, element, PUT)                                       \
+    for (size_t i = 0; i < n; i++) {                                    \
+        U bits = element;                                               \
+        U key = (U)(bits ^ flip ^ ((U)(0 - (bits >> TOP)) & negative)); \
+        PUT                                                             \
     }
 
 /* NaN has the highest key of all, -0 that of 0. */
@@ -123,11 +129,12 @@ bool sort_plain_keys(const sort_row *row, void *out)
     if (row->dtype == MLX_COMPLEX64)
         return false;
     const format f = format_of(row->dtype);
-    uint64_t special = 0;
+    const size_t n = row->n;
+    unsigned special = 0;
     uint32_t *narrow = out;
     uint64_t *wide = out;
 #define PLAIN(U, to) \
-    EACH_KEY(U, special |= (uint64_t)((bits == flip) | ((bits & (U)~flip) > (U)f.infinity)); to[i] = key;)
+    EACH_KEY(U, special |= (unsigned)((bits == flip) | ((bits & (U)~flip) > (U)f.infinity)); to[i] = key;)
     switch (mx_dtype_size(row->dtype)) {
     case 1:
         PLAIN(uint8_t, narrow)
@@ -148,15 +155,16 @@ void sort_plain_values(const void *keys, const sort_row *row, char *y, int64_t s
     const size_t n = row->n;
     const uint32_t *narrow = keys;
     const uint64_t *wide = keys;
-#define PLAIN(U, from)                                                            \
-    {                                                                             \
-        enum { TOP = 8 * sizeof(U) - 1 };                                         \
-        U *out = (U *)y, flip = (U)f.flip, negative = (U)f.negative;              \
-        for (size_t i = 0; i < n; i++) {                                          \
-            U key = (U)from[i], back = (U)((U)(0 - ((U)~key >> TOP)) & negative); \
-            out[(int64_t)i * stride] = (U)(key ^ flip ^ back);                    \
-        }                                                                         \
-        break;                                                                    \
+#define PLAIN_VALUE(U, key) (U)((U)(key) ^ flip ^ ((U)(0 - ((U) ~(U)(key) >> TOP)) & negative))
+#define PLAIN(U, from)                                               \
+    {                                                                \
+        enum { TOP = 8 * sizeof(U) - 1 };                            \
+        U *out = (U *)y, flip = (U)f.flip, negative = (U)f.negative; \
+        for (size_t i = 0; stride == 1 && i < n; i++)                \
+            out[i] = PLAIN_VALUE(U, from[i]);                        \
+        for (size_t i = 0; stride != 1 && i < n; i++)                \
+            out[(int64_t)i * stride] = PLAIN_VALUE(U, from[i]);      \
+        break;                                                       \
     }
     switch (mx_dtype_size(row->dtype)) {
     case 1:
@@ -173,6 +181,7 @@ void sort_plain_values(const void *keys, const sort_row *row, char *y, int64_t s
 
 static void load_packed(const sort_row *row, packed *out)
 {
+    const size_t n = row->n;
     const format f = format_of(row->dtype);
 #define PACKED(U) EACH_KEY(U, NORMAL(U) out[i] = (uint64_t)key << 32 | i;)
     switch (mx_dtype_size(row->dtype)) {
@@ -206,6 +215,7 @@ static void complex_keys(const sort_row *row, uint64_t *out)
 
 void sort_keys(const sort_row *row, uint64_t *out)
 {
+    const size_t n = row->n;
     const format f = format_of(row->dtype);
     if (row->dtype == MLX_COMPLEX64) {
         complex_keys(row, out);

@@ -26,22 +26,20 @@ static bool values_alone(const sort_group *g, char *memory)
     for (int l = 0; l < g->rows; l++) {
         if (!sort_plain_keys(&g->row[l], line))
             return false;
-        for (size_t i = 0; i < n; i++)
-            if (is_wide)
-                lanes64[i * LANES + (size_t)l] = line64[i];
-            else
-                lanes32[i * LANES + (size_t)l] = line32[i];
+        for (size_t i = 0; is_wide && i < n; i++)
+            lanes64[i * LANES + (size_t)l] = line64[i];
+        for (size_t i = 0; !is_wide && i < n; i++)
+            lanes32[i * LANES + (size_t)l] = line32[i];
     }
     if (is_wide)
         cpu_kernels_get()->sort.u64(lanes64, n);
     else
         cpu_kernels_get()->sort.u32(lanes32, n);
     for (int l = 0; l < g->rows; l++) {
-        for (size_t i = 0; i < n; i++)
-            if (is_wide)
-                line64[i] = lanes64[i * LANES + (size_t)l];
-            else
-                line32[i] = lanes32[i * LANES + (size_t)l];
+        for (size_t i = 0; is_wide && i < n; i++)
+            line64[i] = lanes64[i * LANES + (size_t)l];
+        for (size_t i = 0; !is_wide && i < n; i++)
+            line32[i] = lanes32[i * LANES + (size_t)l];
         sort_plain_values(line, &g->row[l], g->y[l], g->stride);
     }
     return true;
