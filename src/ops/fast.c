@@ -147,7 +147,7 @@ static mlx_array rope_f64(mlx_array x, const prim_rope *p, mlx_array freqs, mlx_
 
 static mlx_array rope(mlx_array x, prim_rope *p, mlx_array offsets, mlx_array freqs)
 {
-    if (!check_input("rope", x, mx_dtype_of(x), 2))
+    if (!check_input("rope", x, mx_dtype_of(x), 3))
         return MX_NULL;
     if (p->dims <= 0 || p->dims % 2 || p->dims > mx_dim(x, -1))
         return op_fail("[rope] dims %d must be even, positive and at most the last axis of %s", p->dims,

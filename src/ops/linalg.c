@@ -253,7 +253,7 @@ mlx_array mx_linalg_solve(mlx_array a, mlx_array b)
     mlx_array f[3];
     if (!are_equations("solve", a, b) || mx_linalg_lu(a, f))
         return MX_NULL;
-    mlx_array rows = mx_argsort(f[0], -1);
+    mlx_array rows = mx_stop_gradient(mx_argsort(f[0], -1));
     if (mx_ndim(b) >= 2)
         rows = mx_expand_dims(rows, -1);
     while (!mx_is_null(rows) && mx_ndim(rows) < mx_ndim(b))

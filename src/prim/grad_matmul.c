@@ -66,7 +66,7 @@ void grad_gather_mm(const grad_args *a, mlx_array *grads)
 {
     mlx_array x = a->in[0], b = a->in[1], g = a->given[0];
     if (a->wanted[2] || a->wanted[3]) {
-        error_set("[vjp] GatherMM has no derivative by its indices");
+        error_set("[vjp] GatherMM has no derivative by its indices: pass them through stop_gradient");
         return;
     }
     bool empty = mx_size(g) == 0 || mx_size(x) == 0 || mx_size(b) == 0;

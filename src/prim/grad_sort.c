@@ -3,7 +3,7 @@
 
 static mlx_array back(mlx_array g, mlx_array order, int axis)
 {
-    return mx_take_along_axis(g, mx_argsort(order, axis), axis);
+    return mx_take_along_axis(g, mx_stop_gradient(mx_argsort(order, axis)), axis);
 }
 
 void grad_sort(const grad_args *a, mlx_array *grads)

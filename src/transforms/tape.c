@@ -43,10 +43,11 @@ static int enter(tape *t, node *n, uint32_t user, bool depends)
     return 0;
 }
 
-/* Moves on to the next input without an entry, which is returned, or NULL when all are done. */
+/* Moves on to the next input without an entry, which is returned, or NULL when all are done. What has no
+ * gradient still depends: indices that do must have been through StopGradient. */
 static node *next_input(const tape *t, tape_entry *e)
 {
-    bool stops = prim_table[e->n->prim].vjp == grad_zero;
+    bool stops = e->n->prim == PRIM_StopGradient;
     for (; !stops && e->input < e->n->n_inputs; e->input++) {
         node *in = e->n->inputs[e->input];
         const tape_entry *known = find(t, in);

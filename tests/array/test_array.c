@@ -226,7 +226,7 @@ static void *read_shared(void *arg)
         mlx_array y = mx_add(
             mx_matmul(r->x, mx_swapaxes(r->w, 0, 1)),
             mx_quantized_matmul(r->x, r->packed[0], r->packed[1], r->packed[2], true, 64, 4, MX_EXACT));
-        y = mx_rope(mx_add(y, r->x), 64, true, 10000, 1, r->offset, MX_NULL);
+        y = mx_rope(mx_expand_dims(mx_add(y, r->x), 0), 64, true, 10000, 1, r->offset, MX_NULL);
         y = mx_rope(mx_rope(y, 64, false, 10000, -1, r->offset, MX_NULL), 64, false, 10000, 1, r->offset,
                     MX_NULL);
         r->ok &= mx_read_f32(y, now) == 0 && (i == 0 || memcmp(now, r->result, sizeof now) == 0);

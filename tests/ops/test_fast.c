@@ -132,6 +132,8 @@ static void rope(void **state)
         }
     mlx_array a = mx_ones(SHAPE(3, 2, 4, 10), MLX_FLOAT32), each = mx_zeros(SHAPE(2), MLX_INT32);
     CHECK_FAILS(mx_rope(a, 7, false, base, 1, 0, MX_NULL), "dims 7 must be even");
+    CHECK_FAILS(mx_rope(mx_ones(SHAPE(3, 8), MLX_FLOAT32), 8, false, base, 1, 0, MX_NULL),
+                "at least 3 dimensions are needed, shape (3, 8)");
     CHECK_FAILS(mx_rope_dynamic(a, 8, false, base, 1, each, MX_NULL), "one integer or 3, one a sequence");
     mx_release(0);
 }

@@ -395,6 +395,21 @@ static int refuses(void *user, const mlx_array *in, mlx_array *out)
     return -1;
 }
 
+static mlx_array products_picked_by(mlx_array x, mlx_array i)
+{
+    mlx_array parts = mx_ones(SHAPE(32, 1, 1), MLX_FLOAT32);
+    return mx_gather_mm(mx_reshape(x, SHAPE(-1, 1, 1)), parts, i, i, false);
+}
+/* Through integers: nothing flows, and yet they depend on x. */
+static mlx_array sorted_picks(mlx_array x)
+{
+    return products_picked_by(x, mx_argsort(mx_slice_axis(x, 0, 0, 1), 1));
+}
+static mlx_array sorted_picks_stopped(mlx_array x)
+{
+    return products_picked_by(x, mx_stop_gradient(mx_argsort(mx_slice_axis(x, 0, 0, 1), 1)));
+}
+
 static int vjp_of(unary_fn f, mlx_array x, mlx_array cotangent)
 {
     mlx_array y, g;
@@ -417,6 +432,9 @@ static void what_cannot_be_is_refused(void **state)
     assert_error("[vjp] cotangent 0 has shape (32,), but its output has shape (2, 32)");
     assert_int_equal(vjp_of(quantized, x, x), -1);
     assert_error("[vjp] Quantize has no derivative yet");
+    assert_int_equal(vjp_of(sorted_picks, x, mx_ones(SHAPE(1, 32, 1, 1), MLX_FLOAT32)), -1);
+    assert_error("[vjp] GatherMM has no derivative by its indices: pass them through stop_gradient");
+    CHECK(mx_sum(grad_of(sorted_picks_stopped, x), NULL, 0, false), 32);
     assert_int_equal(vjp_of(broken, x, x), -1);
     assert_error("[matmul]");
     assert_int_equal(mx_vjp(nothing, NULL, &x, 1, &x, 1, &y, &g), -1);
