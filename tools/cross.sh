@@ -41,7 +41,8 @@ APT
     {
         APT_CONFIG=build/arm64/apt.conf apt-get -qq update || true
         APT_CONFIG=build/arm64/apt.conf apt-get -qq -y --no-install-recommends --download-only install \
-            libc6-dev libjansson-dev libpcre2-dev libutf8proc-dev libedit-dev libcmocka-dev
+            libc6-dev libjansson-dev libpcre2-dev libutf8proc-dev libedit-dev libcmocka-dev \
+            libopenblas0-pthread
     } >build/arm64/log 2>&1 </dev/null || {
         tail -n 5 build/arm64/log
         return 1
@@ -55,6 +56,8 @@ APT
         rm -rf build/sysroot-arm64/lib
     fi
     [ -e build/sysroot-arm64/lib ] || ln -s usr/lib build/sysroot-arm64/lib
+    # what the package's alternatives would link
+    ln -sf openblas-pthread/libopenblas.so.0 build/sysroot-arm64/usr/lib/aarch64-linux-gnu/libopenblas.so.0
     # absolute links would lead out of the sysroot
     find build/sysroot-arm64 -type l | while IFS= read -r link; do
         case $(readlink "$link") in /*) ln -sf "$ROOT/build/sysroot-arm64$(readlink "$link")" "$link" ;; esac

@@ -38,7 +38,9 @@ endforeach()
 # The C interface: every header compiles alone, in C17 and in C++17, and what differs between mlx-c's interfaces is
 # compiled for each of them and looked at.
 include(CheckLanguage)
-check_language(CXX)
+if(NOT CMAKE_CROSSCOMPILING) # the host's would be found
+  check_language(CXX)
+endif()
 if(CMAKE_CXX_COMPILER)
   enable_language(CXX)
   set(CMAKE_CXX_STANDARD 17)
