@@ -27,7 +27,11 @@ mica generate --model "$STORY" --prompt - -m 12 --verbose false <"$tmp/prompt"
 check prompt_from_stdin same "$tmp/out" "$tmp/text"
 for isa in portable avx2; do
     MICA_CPU_ISA=$isa "$MICA" generate --model "$STORY" -p "Tell me a story." -m 12 --precision exact >"$tmp/out" 2>"$tmp/err"
-    check "runs_$isa" says '^Generation: 12 tokens'
+    if grep -q "MICA_CPU_ISA" "$tmp/err"; then
+        skip "runs_$isa" "this processor does not have it"
+    else
+        check "runs_$isa" says '^Generation: 12 tokens'
+    fi
 done
 
 # The escapes \n and \t, as prompt lengths.
