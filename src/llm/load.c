@@ -74,7 +74,9 @@ static int try_forward(const lm_model *m)
     if (kv_init(&cache, m->info.layers, m->kv_dtype))
         return -1;
     size_t mark = mx_mark();
-    mlx_array logits = m->arch->forward(m->self, mx_from(ids, SHAPE(1, 2), MLX_INT32), &cache, true);
+    static const int last = 1;
+    kv_step step = kv_begin(&cache, 2, &last, 1);
+    mlx_array logits = m->arch->forward(m->self, mx_from(ids, SHAPE(1, 2), MLX_INT32), &step);
     bool fits = !mx_is_null(logits) && mx_dim(logits, -1) == m->info.vocab_size;
     mx_release(mark);
     kv_free(&cache);
@@ -125,6 +127,17 @@ void lm_free(lm_model *m)
     mem_free(m);
 }
 
+/* Numbers that the layers keep of one position. */
+static size_t position_numbers(const lm_model *m)
+{
+    size_t n = 0;
+    for (int i = 0; i < m->info.layers; i++) {
+        kv_spec s = m->arch->layer(m->self, i);
+        n += (size_t)s.heads * ((size_t)s.k_dim + (size_t)s.v_dim);
+    }
+    return n;
+}
+
 lm_info lm_model_info(const lm_model *m)
 {
     const nn_totals *t = &m->totals;
@@ -140,8 +153,7 @@ lm_info lm_model_info(const lm_model *m)
                      .parameters = t->parameters,
                      .weight_bytes = m->mapped,
                      .bytes_per_token = t->bytes - idle,
-                     .kv_bytes_per_token = 2 * (size_t)m->info.layers * (size_t)m->info.kv_heads *
-                                           (size_t)m->info.head_dim * mx_dtype_size(m->kv_dtype),
+                     .kv_bytes_per_token = position_numbers(m) * mx_dtype_size(m->kv_dtype),
                      .load_seconds = m->load_seconds,
                      .precision = t->int8 ? LM_PRECISION_INT8 : LM_PRECISION_EXACT,
                      .has_chat_template = m->chat != NULL};

@@ -80,7 +80,10 @@ static int build(lm_session *s, size_t n, bool all, mlx_array *slot)
     const int *ids = s->ids + kv_offset(&s->cache);
     size_t mark = mx_mark();
     mlx_array tokens = mx_from(ids, SHAPE(1, (int)n), MLX_INT32);
-    mlx_array logits = mx_is_null(tokens) ? tokens : m->arch->forward(m->self, tokens, &s->cache, !all);
+    const int last = (int)n - 1;
+    kv_step step = kv_begin(&s->cache, (int)n, all ? NULL : &last, 1);
+    mlx_array logits = mx_is_null(tokens) ? tokens : m->arch->forward(m->self, tokens, &step);
+    kv_advance(&s->cache, (int)n);
     mx_set(slot, mx_astype(logits, MLX_FLOAT32));
     mx_release(mark);
     return mx_is_null(*slot) || error_pending() ? -1 : 0;

@@ -5,13 +5,12 @@
 #define MICA_MODELS_ARCH_H
 
 #include "io/config.h"
-#include "kv/kv.h"
+#include "kv/step.h"
 #include "nn/visit.h"
 
 /* What the engine asks about a configured model. */
 typedef struct arch_info {
     int layers, vocab_size, hidden_size, max_position;
-    int kv_heads, head_dim;
     bool tied; /* the embedding is the output layer too */
 } arch_info;
 
@@ -22,9 +21,10 @@ typedef struct arch {
     int (*configure)(void *self, const cfg *c, arch_info *info);
     /* Names every weight: see nn/visit.h. */
     nn_visit_fn visit;
-    /* tokens (B, L) int32 behind what the cache holds -> logits (B, L, vocab), or of the last position only
-     * (B, 1, vocab). */
-    mlx_array (*forward)(const void *self, mlx_array tokens, kv_cache *cache, bool last_only);
+    /* What a layer keeps of each position, as its numbers are counted in kv/step.h. */
+    kv_spec (*layer)(const void *self, int layer);
+    /* tokens (B, L) int32 -> logits (B, n, vocab) of the rows that the step wants. */
+    mlx_array (*forward)(const void *self, mlx_array tokens, kv_step *step);
     /* Frees what configure allocated. The weights' slots are emptied before. */
     void (*release)(void *self);
 } arch;

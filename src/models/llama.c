@@ -36,6 +36,7 @@ const arch arch_llama = {.name = "llama",
                          .size = sizeof(transformer),
                          .configure = configure_llama,
                          .visit = transformer_visit,
+                         .layer = transformer_layer_spec,
                          .forward = transformer_forward,
                          .release = transformer_release};
 
@@ -43,5 +44,6 @@ const arch arch_mistral = {.name = "mistral",
                            .size = sizeof(transformer),
                            .configure = configure_mistral,
                            .visit = transformer_visit,
+                           .layer = transformer_layer_spec,
                            .forward = transformer_forward,
                            .release = transformer_release};

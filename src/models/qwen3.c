@@ -18,5 +18,6 @@ const arch arch_qwen3 = {.name = "qwen3",
                          .size = sizeof(transformer),
                          .configure = configure,
                          .visit = transformer_visit,
+                         .layer = transformer_layer_spec,
                          .forward = transformer_forward,
                          .release = transformer_release};

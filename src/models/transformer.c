@@ -40,8 +40,6 @@ int transformer_configure(transformer *m, const cfg *c, bool tied, arch_info *in
                         .vocab_size = m->vocab,
                         .hidden_size = m->hidden,
                         .max_position = cfg_count(c, "max_position_embeddings", 0),
-                        .kv_heads = m->kv_heads,
-                        .head_dim = m->head_dim,
                         .tied = m->tied};
     return cfg_ok(c) && m->layers ? 0 : -1;
 }
@@ -124,10 +122,10 @@ void transformer_release(void *self)
 
 /* --- mathematics --- */
 
-static mlx_array attention(const transformer *m, int layer, mlx_array x, nn_mask mask, kv_cache *cache)
+static mlx_array attention(const transformer *m, int layer, mlx_array x, kv_step *step)
 {
     const transformer_layer *b = &m->layers[layer];
-    int offset = kv_offset(cache);
+    const kv_attention how = {.scale = m->scale, .window = b->sliding ? m->window : 0};
     mlx_array q = nn_split_heads(nn_apply(&b->q, x), m->heads);    /* (B, H, L, D) */
     mlx_array k = nn_split_heads(nn_apply(&b->k, x), m->kv_heads); /* (B, Hkv, L, D) */
     mlx_array v = nn_split_heads(nn_apply(&b->v, x), m->kv_heads);
@@ -135,10 +133,9 @@ static mlx_array attention(const transformer *m, int layer, mlx_array x, nn_mask
         q = nn_rms(&b->q_norm, q);
         k = nn_rms(&b->k_norm, k);
     }
-    q = nn_rotate(&m->rope, q, offset);
-    k = nn_rotate(&m->rope, k, offset);
-    kv_append(cache, layer, &k, &v); /* (B, Hkv, S, D): the whole history */
-    return nn_apply(&b->o, nn_merge_heads(nn_attend(q, k, v, m->scale, mask)));
+    q = nn_rotate(&m->rope, q, kv_positions(step));
+    k = nn_rotate(&m->rope, k, kv_positions(step));
+    return nn_apply(&b->o, nn_merge_heads(kv_attend(step, layer, q, k, v, &how)));
 }
 
 static mlx_array mlp(const transformer *m, const transformer_layer *b, mlx_array x)
@@ -146,20 +143,24 @@ static mlx_array mlp(const transformer *m, const transformer_layer *b, mlx_array
     return nn_apply(&b->down, nn_gate(m->activation, nn_apply(&b->gate, x), nn_apply(&b->up, x)));
 }
 
-mlx_array transformer_forward(const void *self, mlx_array tokens, kv_cache *cache, bool last_only)
+mlx_array transformer_forward(const void *self, mlx_array tokens, kv_step *step)
 {
     const transformer *m = self;
-    int L = mx_dim(tokens, 1), offset = kv_offset(cache);
-    nn_mask full = nn_causal_mask(L, offset, 0), sliding = nn_causal_mask(L, offset, m->window);
     mlx_array h = nn_embed(&m->embed, tokens); /* (B, L, hidden) */
     for (int i = 0; i < m->n_layers; i++) {
         const transformer_layer *b = &m->layers[i];
-        h = mx_add(h, attention(m, i, nn_rms(&b->input_norm, h), b->sliding ? sliding : full, cache));
+        h = mx_add(h, attention(m, i, nn_rms(&b->input_norm, h), step));
         h = mx_add(h, mlp(m, b, nn_rms(&b->post_norm, h)));
     }
-    kv_advance(cache, L);
-    if (last_only && L > 1)
-        h = mx_slice_axis(h, 1, L - 1, L);
-    h = nn_rms(&m->norm, h);
+    h = nn_rms(&m->norm, kv_select(step, h));
     return m->tied ? nn_unembed(&m->embed, h) : nn_apply(&m->head, h);
+}
+
+kv_spec transformer_layer_spec(const void *self, int layer)
+{
+    const transformer *m = self;
+    return (kv_spec){.heads = m->kv_heads,
+                     .k_dim = m->head_dim,
+                     .v_dim = m->head_dim,
+                     .window = m->layers[layer].sliding ? m->window : 0};
 }

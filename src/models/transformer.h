@@ -38,7 +38,8 @@ bool transformer_layer_types(transformer *m, const cfg *c);
 int transformer_finish(transformer *m, const cfg *c);
 
 void transformer_visit(void *self, nn_visitor *v);
-mlx_array transformer_forward(const void *self, mlx_array tokens, kv_cache *cache, bool last_only);
+kv_spec transformer_layer_spec(const void *self, int layer);
+mlx_array transformer_forward(const void *self, mlx_array tokens, kv_step *step);
 void transformer_release(void *self);
 
 #endif

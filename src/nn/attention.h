@@ -17,7 +17,10 @@ nn_mask nn_causal_mask(int L, int offset, int window);
 mlx_array nn_split_heads(mlx_array x, int n);
 /* (B, n, L, D) -> (B, L, n * D) */
 mlx_array nn_merge_heads(mlx_array x);
-/* softmax(scale * q k^T, masked) v: q (B, H, L, D), k and v (B, Hkv, S, D) -> (B, H, L, D). */
-mlx_array nn_attend(mlx_array q, mlx_array k, mlx_array v, float scale, nn_mask mask);
+/* softmax(scale * q k^T, masked) v: q (B, H, L, D), k (B, Hkv, S, D), v (B, Hkv, S, V) -> (B, H, L, V).
+ * sinks (H) or null: a logit of each head that takes part in the softmax and is dropped. */
+mlx_array nn_attend(mlx_array q, mlx_array k, mlx_array v, float scale, nn_mask mask, mlx_array sinks);
+/* The same with scores cap * tanh(score / cap) before the mask. */
+mlx_array nn_attend_capped(mlx_array q, mlx_array k, mlx_array v, float scale, nn_mask mask, float cap);
 
 #endif

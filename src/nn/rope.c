@@ -136,7 +136,16 @@ nn_rope nn_rope_from(const cfg *c, int head_dim)
 
 void nn_rope_free(nn_rope *r) { mx_set(&r->freqs, MX_NULL); }
 
-mlx_array nn_rotate(const nn_rope *r, mlx_array x, int offset)
+/* Rows become the entries of the first axis, which may have an offset each: (1, H, L, D) -> (L, H, 1, D). */
+static mlx_array rotate_each(const nn_rope *r, mlx_array x, mlx_array each)
+{
+    static const int SWAP[] = {2, 1, 0, 3};
+    mlx_array y =
+        mx_rope_dynamic(mx_transpose(x, SWAP, 4), r->dims, r->traditional, r->base, r->scale, each, r->freqs);
+    return mx_transpose(y, SWAP, 4);
+}
+
+mlx_array nn_rotate(const nn_rope *r, mlx_array x, nn_positions at)
 {
     if (r->mscale != 1) {
         mlx_array m = mx_float(r->mscale, mx_dtype_of(x));
@@ -145,5 +154,7 @@ mlx_array nn_rotate(const nn_rope *r, mlx_array x, int offset)
                               mx_slice_axis(x, -1, r->dims, d)};
         x = r->dims == d ? mx_multiply(x, m) : mx_concatenate(parts, 2, -1);
     }
-    return mx_rope(x, r->dims, r->traditional, r->base, r->scale, offset, r->freqs);
+    if (!mx_is_null(at.each))
+        return rotate_each(r, x, at.each);
+    return mx_rope(x, r->dims, r->traditional, r->base, r->scale, at.first, r->freqs);
 }

@@ -121,6 +121,75 @@ static void null_and_flat_arrays_give_null(void **state)
     error_clear();
 }
 
+/* What a step lends to a model: attention over the history, rows that are wanted, keys that are values. */
+static void a_step_attends(void **state)
+{
+    (void)state;
+    kv_cache c;
+    assert_int_equal(kv_init(&c, 2, MLX_FLOAT32), 0);
+    float whole[H * 6 * D], got[H * 6 * D];
+    const kv_attention how = {.scale = 0.01f}, latent = {.scale = 0.01f, .v_dim = 2};
+    size_t mark = mx_mark();
+    mlx_array x = rows(0, 6, 1);
+    assert_int_equal(
+        mx_read_f32(mx_scaled_dot_product_attention(x, x, x, 0.01f, MX_MASK_CAUSAL, MX_NULL), whole), 0);
+    for (int at = 0; at < 6; at += 3) {
+        const int wanted[] = {0, 2};
+        kv_step s = kv_begin(&c, 3, wanted, 2);
+        assert_int_equal(kv_positions(&s).first, at);
+        mlx_array now = rows(at, 3, 1);
+        mlx_array y = kv_attend(&s, 0, now, now, now, &how);
+        mlx_array lent = kv_attend(&s, 0, now, MX_NULL, MX_NULL, &how);
+        mlx_array narrow = kv_attend(&s, 1, now, now, MX_NULL, &latent);
+        assert_int_equal(mx_read_f32(y, got), 0);
+        for (int h = 0; h < H; h++)
+            for (int i = 0; i < 3 * D; i++)
+                assert_float_equal(got[h * 3 * D + i], whole[(h * 6 + at) * D + i], 1e-4);
+        assert_int_equal(mx_read_f32(mx_subtract(lent, y), got), 0);
+        for (int i = 0; i < H * 3 * D; i++)
+            assert_float_equal(got[i], 0, 0);
+        assert_int_equal(mx_dim(narrow, 3), 2);
+        assert_int_equal(mx_read_f32(mx_subtract(narrow, mx_slice_axis(y, 3, 0, 2)), got), 0);
+        for (int i = 0; i < H * 3 * 2; i++)
+            assert_float_equal(got[i], 0, 1e-4);
+        mlx_array h = mx_reshape(mx_arange(0, 6, 1, MLX_FLOAT32), SHAPE(1, 3, 2));
+        assert_int_equal(mx_read_f32(kv_select(&s, h), got), 0);
+        const float picked[] = {0, 1, 4, 5};
+        assert_memory_equal(got, picked, sizeof picked);
+        kv_advance(&c, 3);
+    }
+    mx_release(mark);
+    kv_free(&c);
+}
+
+/* A recurrent layer's state lives from step to step, and cannot go back. */
+static void states_cannot_go_back(void **state)
+{
+    (void)state;
+    kv_cache c;
+    assert_int_equal(kv_init(&c, 2, MLX_FLOAT32), 0);
+    float sum = 0;
+    for (int i = 1; i <= 3; i++) {
+        size_t mark = mx_mark();
+        kv_step s = kv_begin(&c, 4, NULL, 0);
+        mlx_array *slot = kv_state(&s, 1, 0, 2);
+        mlx_array now = mx_float((float)i, MLX_FLOAT32);
+        mx_set(slot, mx_is_null(*slot) ? now : mx_add(*slot, now));
+        kv_advance(&c, 4);
+        mx_release(mark);
+        assert_int_equal(kv_eval(&c), 0);
+    }
+    assert_int_equal(mx_read_f32(c.layers[1].state[2], &sum), 0);
+    assert_float_equal(sum, 6, 0);
+    assert_int_equal(kv_bytes(&c), sizeof(float));
+    kv_trim(&c, 12);
+    assert_int_equal(kv_offset(&c), 12);
+    kv_trim(&c, 11);
+    assert_int_equal(kv_offset(&c), 0);
+    assert_int_equal(kv_bytes(&c), 0);
+    kv_free(&c);
+}
+
 static void cleanup(void)
 {
     assert_int_equal(mx_live_nodes(), 0);
@@ -133,6 +202,8 @@ int main(void)
         cmocka_unit_test(steps_of_any_length),
         cmocka_unit_test(a_step_writes_in_place),
         cmocka_unit_test(trimmed_positions_are_written_again),
+        cmocka_unit_test(a_step_attends),
+        cmocka_unit_test(states_cannot_go_back),
         cmocka_unit_test(null_and_flat_arrays_give_null),
     };
     return RUN_TESTS("kv", tests, cleanup);

@@ -27,7 +27,7 @@ static void check(const char *text, const double *period, double mscale)
     const int first = 37;
     float got[3 * D];
     mlx_array x = mx_ones(SHAPE(1, 1, 3, D), MLX_FLOAT32);
-    assert_ok(mx_read_f32(nn_rotate(&r, x, first), got) == 0);
+    assert_ok(mx_read_f32(nn_rotate(&r, x, (nn_positions){.first = first}), got) == 0);
     for (int t = 0; t < 3; t++)
         for (int i = 0; i < HALF; i++) {
             double a = (first + t) / period[i];
@@ -86,7 +86,8 @@ static void partial_rotation(void **state)
     assert_int_equal(r.dims, HALF);
     float got[D];
     size_t mark = mx_mark();
-    assert_ok(mx_read_f32(nn_rotate(&r, mx_ones(SHAPE(1, 1, 1, D), MLX_FLOAT32), 0), got) == 0);
+    assert_ok(mx_read_f32(nn_rotate(&r, mx_ones(SHAPE(1, 1, 1, D), MLX_FLOAT32), (nn_positions){0}), got) ==
+              0);
     for (int i = 0; i < D; i++)
         assert_true(fabs(got[i] - (i < HALF ? 0.1 * log(2) + 1 : 1)) < 1e-6);
     mx_release(mark);
@@ -139,13 +140,75 @@ static void windows(void **state)
     mx_release(mark);
 }
 
+/* Rows with positions one by one turn as rows of a run from that position on. */
+static void positions_one_by_one(void **state)
+{
+    (void)state;
+    enum { H = 3, L = 5, N = H * L * D };
+    cfg_file f;
+    nn_rope r = read_rope(&f, "{\"rope_theta\":100.0,\"partial_rotary_factor\":0.5}");
+    const int at[L] = {7, 8, 0, 31, 2};
+    float x[N], got[N], alone[H * D];
+    for (int i = 0; i < N; i++)
+        x[i] = (float)((i * 37) % 19) - 9;
+    size_t mark = mx_mark();
+    mlx_array rows = mx_from(x, SHAPE(1, H, L, D), MLX_FLOAT32);
+    nn_positions each = {.each = mx_from(at, SHAPE(L), MLX_INT32)};
+    assert_ok(mx_read_f32(nn_rotate(&r, rows, each), got) == 0);
+    for (int t = 0; t < L; t++) {
+        mlx_array row = mx_slice_axis(rows, 2, t, t + 1);
+        assert_ok(mx_read_f32(nn_rotate(&r, row, (nn_positions){.first = at[t]}), alone) == 0);
+        for (int h = 0; h < H; h++)
+            assert_memory_equal(got + (h * L + t) * D, alone + h * D, D * sizeof *got);
+    }
+    mx_release(mark);
+    nn_rope_free(&r);
+    cfg_close(&f);
+}
+
+/* Capped scores against the formula, for a causal mask, a window and a single row. */
+static void capped_scores(void **state)
+{
+    (void)state;
+    enum { H = 2, L = 3, S = 5, K = 4 };
+    float q[H * L * K], k[S * K], v[S * K], got[H * L * K];
+    for (int i = 0; i < H * L * K; i++)
+        q[i] = (float)((i * 7) % 11) - 5;
+    for (int i = 0; i < S * K; i++) {
+        k[i] = (float)((i * 5) % 7) - 3;
+        v[i] = (float)((i * 3) % 13) - 6;
+    }
+    const float scale = 0.4f, cap = 2.5f;
+    for (int window = 0; window <= 2; window += 2) {
+        size_t mark = mx_mark();
+        mlx_array y = nn_attend_capped(
+            mx_from(q, SHAPE(1, H, L, K), MLX_FLOAT32), mx_from(k, SHAPE(1, 1, S, K), MLX_FLOAT32),
+            mx_from(v, SHAPE(1, 1, S, K), MLX_FLOAT32), scale, nn_causal_mask(L, S - L, window), cap);
+        assert_ok(mx_read_f32(y, got) == 0);
+        mx_release(mark);
+        for (int r = 0; r < H * L; r++) {
+            int last = r % L + S - L, first = window ? last - window + 1 : 0;
+            double sum = 0, out[K] = {0};
+            for (int j = first; j <= last; j++) {
+                double s = 0;
+                for (int d = 0; d < K; d++)
+                    s += (double)q[r * K + d] * k[j * K + d];
+                double e = exp(cap * tanh(s * scale / cap));
+                sum += e;
+                for (int d = 0; d < K; d++)
+                    out[d] += e * v[j * K + d];
+            }
+            for (int d = 0; d < K; d++)
+                assert_true(fabs(got[r * K + d] - out[d] / sum) < 1e-5);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(kinds),
-        cmocka_unit_test(partial_rotation),
-        cmocka_unit_test(refusals),
-        cmocka_unit_test(windows),
+        cmocka_unit_test(positions_one_by_one), cmocka_unit_test(capped_scores), cmocka_unit_test(kinds),
+        cmocka_unit_test(partial_rotation),     cmocka_unit_test(refusals),      cmocka_unit_test(windows),
     };
     return RUN_TESTS("rope", tests, mx_shutdown);
 }
