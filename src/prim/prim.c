@@ -75,8 +75,7 @@ mlx_array prim_make(int prim, const mlx_array *inputs, size_t n, const void *par
     return node_temp(made);
 }
 
-/* Gives n the plain nodes that hold its results. */
-static int add_outputs(node *n, const prim_spec *specs, int count)
+int prim_add_outputs(node *n, const prim_spec *specs, int count)
 {
     n->outputs = mem_calloc((size_t)count, sizeof *n->outputs);
     if (!n->outputs)
@@ -101,7 +100,7 @@ static mlx_array make_tuple(int prim, const mlx_array *inputs, size_t n, const v
     if (in && specs && unwrap(inputs, n, in))
         made = make(prim, in, n, params, params_size, specs, &count);
     mlx_array tuple = node_temp(made);
-    if (!mx_is_null(tuple) && add_outputs(made, specs, count))
+    if (!mx_is_null(tuple) && prim_add_outputs(made, specs, count))
         tuple = MX_NULL;
     if (in != few)
         mem_free(in);

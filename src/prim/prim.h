@@ -68,6 +68,9 @@ int prim_make_many(int prim, const mlx_array *inputs, size_t n, const void *para
 /* The results' dtypes and shapes: their number, or -1 with an error. */
 int prim_infer(int prim, node *const *in, size_t n, const void *params, prim_spec *specs);
 
+/* Gives a new node of several results the plain nodes that hold them. 0, or -1 with an error. */
+int prim_add_outputs(node *n, const prim_spec *specs, int count);
+
 /* If n's primitive is a VIEW, or another whose result can be one here, makes n look into its input's buffer
  * and returns true. */
 bool prim_view(node *n);

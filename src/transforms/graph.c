@@ -12,43 +12,44 @@
 
 /* --- nodes --- */
 
-/* The plain nodes of several results, like those of `like` or as specs say. */
-static int copy_outputs(node *n, const node *like, const prim_spec *specs)
+/* What a node is that has been made, as its shape rule says it. */
+static void describe(const node *n, prim_spec *spec)
 {
-    if (!like->outputs)
-        return 0;
-    n->outputs = mem_calloc(like->n_outputs, sizeof *n->outputs);
-    if (!n->outputs)
-        return -1;
-    n->n_outputs = like->n_outputs;
-    for (int i = 0; i < n->n_outputs; i++) {
-        const node *o = like->outputs[i];
-        n->outputs[i] =
-            specs ? node_new(PRIM_None, specs[i].dtype, specs[i].shape, specs[i].ndim, NULL, 0, NULL, 0)
-                  : node_new(PRIM_None, (mlx_dtype)o->dtype, o->shape, o->ndim, NULL, 0, NULL, 0);
-        if (!n->outputs[i])
-            return -1;
-    }
-    return 0;
+    spec->dtype = (mlx_dtype)n->dtype;
+    spec->ndim = n->ndim;
+    if (n->ndim)
+        memcpy(spec->shape, n->shape, n->ndim * sizeof *n->shape);
 }
 
+/* A copy of n with these results. */
 static node *copy_as(const node *n, node *const *inputs, const prim_spec *specs)
 {
-    node *made = specs ? node_new(n->prim, specs[0].dtype, specs[0].shape, specs[0].ndim, inputs, n->n_inputs,
-                                  n->params, n->params_size)
-                       : node_new(n->prim, (mlx_dtype)n->dtype, n->shape, n->ndim, inputs, n->n_inputs,
-                                  n->params, n->params_size);
+    node *made = node_new(n->prim, specs[0].dtype, specs[0].shape, specs[0].ndim, inputs, n->n_inputs,
+                          n->params, n->params_size);
     if (!made)
         return NULL;
     made->stream = n->stream;
-    if (copy_outputs(made, n, specs)) {
+    if (n->outputs && prim_add_outputs(made, specs, n->n_outputs)) {
         node_release(made);
         return NULL;
     }
     return made;
 }
 
-node *graph_copy(const node *n, node *const *inputs) { return copy_as(n, inputs, NULL); }
+node *graph_copy(const node *n, node *const *inputs)
+{
+    prim_spec few[PRIM_FEW_OUTPUTS],
+        *specs = n->n_outputs <= PRIM_FEW_OUTPUTS ? few : mem_alloc(n->n_outputs, sizeof *specs);
+    if (!specs)
+        return NULL;
+    describe(n, specs);
+    for (int i = 0; n->outputs && i < n->n_outputs; i++)
+        describe(n->outputs[i], &specs[i]);
+    node *made = copy_as(n, inputs, specs);
+    if (specs != few)
+        mem_free(specs);
+    return made;
+}
 
 /* --- recording --- */
 

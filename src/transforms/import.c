@@ -155,16 +155,22 @@ static int get_number(reader *r, const numbers *l, node **n)
 
 static node *make_node(int prim, const char *params, size_t size, node *const *in, size_t n)
 {
-    int32_t aligned[UINT16_MAX / sizeof(int32_t)];
+    int64_t aligned[UINT16_MAX / sizeof(int64_t)];
     prim_spec specs[PRIM_FEW_OUTPUTS];
     if (size > sizeof aligned) {
         error_set("[import_function] the parameters of a node %s are too long", prim_table[prim].name);
         return NULL;
     }
     memcpy(aligned, params, size);
-    if (!import_check(prim, aligned, size, in, n) || prim_infer(prim, in, n, aligned, specs) < 0)
+    int count = import_check(prim, aligned, size, in, n) ? prim_infer(prim, in, n, aligned, specs) : -1;
+    if (count < 0)
         return NULL;
-    return node_new(prim, specs[0].dtype, specs[0].shape, specs[0].ndim, in, n, aligned, size);
+    node *made = node_new(prim, specs[0].dtype, specs[0].shape, specs[0].ndim, in, n, aligned, size);
+    if (made && count > 1 && prim_add_outputs(made, specs, count)) {
+        node_release(made);
+        return NULL;
+    }
+    return made;
 }
 
 static node *get_node(reader *r, const numbers *l)
@@ -226,6 +232,8 @@ static int get_outputs(reader *r, numbers *l, graph *g)
         node *n;
         if (get_number(r, l, &n))
             return -1;
+        if (n->outputs)
+            return error_set("[import_function] output %zu is a node of several results", i);
         g->outputs[i] = node_retain(n);
     }
     for (size_t i = 0; i < l->count; i++)

@@ -16,17 +16,17 @@
 
 #define IMPORT_MAGIC "mica function 1"
 
-/* Are the parameters of a node of this primitive right for these inputs? false with an error, also for a
- * primitive that files do not have: those whose parameters nobody checks, or that have several results. */
+/* Are parameters and inputs what a node of this primitive may have? false with an error, also for a primitive
+ * that files do not have (see import.def). */
 bool import_check(int prim, const void *params, size_t size, node *const *in, size_t n);
-/* One primitive's part of it. */
-typedef bool (*import_checker)(const void *params, size_t size, node *const *in, size_t n);
-/* The checkers of import_rows.c, or NULL. */
-import_checker import_checker_of(int prim);
-/* Are these the ranges of a slice of x, one an axis? */
-bool import_ranges(const prim_range *r, size_t size, const node *x);
 /* Can it be in a file at all? */
 bool import_knows(int prim);
+/* What import.def calls relations, in import_rows.c. */
+typedef bool (*import_relation)(const void *params, size_t size, node *const *in, size_t n);
+#define NODE(name, words, letters, relation) \
+    bool import_##relation(const void *params, size_t size, node *const *in, size_t n);
+#include "transforms/import.def"
+#undef NODE
 
 /* The functions of a file that lies in memory; messages call it `name`. NULL with an error. */
 mx_imported_function *import_read(const char *name, const char *data, size_t size);

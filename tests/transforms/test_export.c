@@ -161,11 +161,21 @@ FUNCTION(scaled)
     return mx_arrays_add(out, x);
 }
 
-/* No checker knows its parameters. */
-FUNCTION(unknown)
+FUNCTION(exp_of)
 {
     (void)user, (void)n;
-    return mx_arrays_add(out, mx_hadamard_transform(mx_concatenate((mlx_array[]){in[0], in[0]}, 2, 0), NULL));
+    return mx_arrays_add(out, mx_exp(mx_negative(in[0])));
+}
+
+/* Captures what a compiled function has made and nobody has computed. */
+FUNCTION(with_compiled)
+{
+    (void)n;
+    mx_arrays made = {0};
+    int rc = mx_compiled(7, exp_of, NULL, false, NULL, 0, user, 1, &made);
+    rc = rc || mx_arrays_add(out, mx_multiply(in[0], made.items[0]));
+    mx_arrays_free(&made);
+    return rc;
 }
 
 /* Functions along axes, by indices, on matrices and sequences: a bit of each. */
@@ -369,11 +379,37 @@ static void constants_are_written_once(void **state)
 static void what_files_do_not_have(void **state)
 {
     (void)state;
-    mlx_array wide = mx_ones(SHAPE(4), MLX_FLOAT32);
-    assert_int_equal(export_one(unknown, false, &wide, 1), -1);
-    assert_error("[graph] Hadamard cannot be exported or imported");
+    char *data;
+    size_t size = 0;
+    mlx_array args[2] = {mx_ones(SHAPE(4), MLX_FLOAT32), mx_ones(SHAPE(4), MLX_FLOAT32)};
+    assert_ok(export_one(scaled, false, args, 2) == 0 && file_read(path, 1 << 20, &data, &size) == 0);
+    char *name = memmem(data, size, "Multiply", 8);
+    assert_non_null(name);
+    memcpy(name, "Multiple", 8);
+    assert_null(import_read("changed", data, size));
+    assert_error("there is no primitive \"Multiple\"");
+    assert_false(import_check(PRIM_CustomTangents, NULL, 0, NULL, 0));
+    assert_error("[graph] CustomTangents cannot be exported or imported");
+    mem_free(data);
     assert_null(mx_imported_function_new("/nonexistent/file"));
     assert_error("/nonexistent/file");
+    mx_release(0);
+}
+
+static void captured_results_of_compiled_functions(void **state)
+{
+    (void)state;
+    mlx_array x = mx_from(six, SHAPE(6), MLX_FLOAT32);
+    mx_function_exporter *e = mx_function_exporter_new(path, with_compiled, &x, false);
+    assert_ok(mx_function_exporter_apply(e, &x, 1, NULL, NULL, 0) == 0);
+    mx_function_exporter_free(e);
+    mx_imported_function *f = mx_imported_function_new(path);
+    assert_ok(f != NULL);
+    mx_arrays got = apply(f, &x, 1);
+    assert_same(got.items[0], mx_multiply(x, mx_exp(mx_negative(x))));
+    mx_compile_clear_cache();
+    mx_arrays_free(&got);
+    mx_imported_function_free(f);
     mx_release(0);
 }
 
@@ -437,6 +473,7 @@ int main(void)
         cmocka_unit_test(files_have_most_primitives),
         cmocka_unit_test(constants_are_written_once),
         cmocka_unit_test(what_files_do_not_have),
+        cmocka_unit_test(captured_results_of_compiled_functions),
         cmocka_unit_test(damaged_files),
     };
     int file = mkstemp(path);

@@ -1,0 +1,55 @@
+/* Programs of elementwise operations from outside: each operation must be one that its primitive's shape rule
+ * and row of import.def allow, and read only inputs or registers that were written, in their dtypes. */
+#include "transforms/import.h"
+
+typedef struct registers {
+    int dtypes[PRIM_COMPILED_REGISTERS]; /* -1: nothing in it yet */
+    int count;
+} registers;
+
+/* The dtype of what an operation reads, or -1. */
+static int dtype_at(const registers *r, int at, node *const *in, size_t n)
+{
+    if (at >= 0)
+        return (size_t)at < n ? in[at]->dtype : -1;
+    return ~at < r->count ? r->dtypes[~at] : -1;
+}
+
+static bool fits(const prim_compiled_op *op, const registers *r, node *const *in, size_t n)
+{
+    int arity = op->prim < PRIM_COUNT ? prim_compiled_arity(op->prim) : 0;
+    node operands[3] = {0}, *each[3];
+    prim_dtype to = {op->to};
+    prim_spec result;
+    for (int i = 0; i < arity; i++) {
+        int dtype = dtype_at(r, op->in[i], in, n);
+        if (dtype < 0 || (dtype != op->from && !(i == 0 && op->prim == PRIM_Select)))
+            return false;
+        operands[i].dtype = (uint8_t)dtype;
+        each[i] = &operands[i];
+    }
+    return arity > 0 &&
+           import_check(op->prim, &to, op->prim == PRIM_AsType ? sizeof to : 0, each, (size_t)arity) &&
+           prim_infer(op->prim, each, (size_t)arity, &to, &result) == 1 && (int)result.dtype == op->to;
+}
+
+bool import_compiled(const void *params, size_t size, node *const *in, size_t n)
+{
+    const prim_compiled *p = params;
+    registers r;
+    if (p->count > PRIM_COMPILED_OPS || p->registers > PRIM_COMPILED_REGISTERS || n > PRIM_COMPILED_INPUTS ||
+        size != sizeof *p + (size_t)p->count * sizeof *p->ops)
+        return false;
+    r.count = p->registers;
+    for (int i = 0; i < r.count; i++)
+        r.dtypes[i] = -1;
+    for (int i = 0; i < p->count; i++) {
+        const prim_compiled_op *op = &p->ops[i];
+        bool last = i == p->count - 1;
+        if (!fits(op, &r, in, n) || (last ? op->out != 0 : op->out >= 0 || ~op->out >= r.count))
+            return false;
+        if (!last)
+            r.dtypes[~op->out] = op->to;
+    }
+    return true;
+}
