@@ -1,17 +1,24 @@
 /* Every kind of operation against NumPy: at a side that fits the caches and at one that does not, with one
- * thread and with two. NumPy runs in a child process (ops_numpy.py), asked for one measurement at a time
- * between ours, so that other jobs on the machine disturb both alike. Times are medians; a ratio above 1 says
- * that we are faster, with two threads. First argument: the script, if not bench/ops_numpy.py. */
+ * thread and with two.
+ *
+ *   bench_ops [NAME | SIDE ...]      default: all; names and sides select what runs, so that it goes in
+ * pieces
+ *
+ * NumPy runs in a child process (ops_numpy.py), asked for one measurement at a time between ours, so that
+ * other jobs on the machine disturb both alike. Times are medians; a ratio above 1 says that we are faster,
+ * with two threads. The last lines are the geometric mean of the ratios and the lowest ones. */
 #include "base/clock.h"
 #include "mx.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ROUNDS = 5, CACHED = 256, MIDDLE = 1024, LARGE = 4096 };
+enum { ROUNDS = 15, FEWEST = 5, CACHED = 256, MIDDLE = 1024, LARGE = 4096 };
+#define ROUND_SECONDS 1.0 /* of one operation at one side; FEWEST rounds however long they take */
 
 /* The arrays of one side n. */
 static struct made {
@@ -113,7 +120,7 @@ static void make(int n)
 /* Seconds of one call; the result is thrown away between calls, as NumPy's is. */
 static double ours(const struct op *op, int side, int threads)
 {
-    int repeat = side <= CACHED ? 8 : 1;
+    int repeat = side <= CACHED ? 32 : 1;
     double start = 0;
     mx_set_threads(threads);
     for (int r = -1; r < repeat; r++) {
@@ -174,38 +181,87 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static double median(double *times, int n)
+{
+    qsort(times, (size_t)n, sizeof *times, compare);
+    return times[n / 2];
+}
+
 static double report(const struct op *op, int side)
 {
-    double times[3][ROUNDS];
-    for (int r = 0; r < ROUNDS; r++) {
-        times[0][r] = ours(op, side, 1);
-        times[1][r] = ours(op, side, 2);
-        times[2][r] = reference(op, side);
+    double times[3][ROUNDS], start = clock_seconds();
+    int n = 0;
+    for (; n < ROUNDS && (n < FEWEST || clock_seconds() - start < ROUND_SECONDS); n++) {
+        times[0][n] = ours(op, side, 1);
+        times[1][n] = ours(op, side, 2);
+        times[2][n] = reference(op, side);
     }
-    for (int k = 0; k < 3; k++)
-        qsort(times[k], ROUNDS, sizeof(double), compare);
-    double one = times[0][ROUNDS / 2], two = times[1][ROUNDS / 2], theirs = times[2][ROUNDS / 2];
+    double one = median(times[0], n), two = median(times[1], n), theirs = median(times[2], n);
     printf("%-15s %5d: 1 thread %9.3f ms, 2 threads %9.3f ms, NumPy %9.3f ms, ratio %6.2f\n", op->name, side,
            one * 1e3, two * 1e3, theirs * 1e3, theirs / two);
     fflush(stdout);
     return theirs / two;
 }
 
+/* --- */
+
+/* Do the arguments ask for this? Names and sides are chosen apart; none of a kind chooses all. */
+static bool chosen(char **args, int n, const char *name)
+{
+    bool number = name[0] >= '0' && name[0] <= '9', others = false;
+    for (int i = 0; i < n; i++) {
+        if (strcmp(args[i], name) == 0)
+            return true;
+        others |= number == (args[i][0] >= '0' && args[i][0] <= '9');
+    }
+    return !others;
+}
+
+static bool chosen_side(char **args, int n, int side)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%d", side);
+    return chosen(args, n, text);
+}
+
+typedef struct result {
+    const char *name;
+    int side;
+    double ratio;
+} result;
+
+static int compare_results(const void *a, const void *b)
+{
+    return compare(&((const result *)a)->ratio, &((const result *)b)->ratio);
+}
+
+static void summary(result *r, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += log(r[i].ratio);
+    qsort(r, n, sizeof *r, compare_results);
+    printf("geometric mean of %zu ratios: %.2f\nlowest:", n, exp(sum / (double)n));
+    for (size_t i = 0; i < n && i < 5; i++)
+        printf(" %s %d %.2f%s", r[i].name, r[i].side, r[i].ratio, i + 1 < n && i < 4 ? "," : "\n");
+}
+
 int main(int argc, char **argv)
 {
     static const int sides[] = {CACHED, MIDDLE, LARGE};
-    double sum = 0;
-    int count = 0;
-    start_reference(argc > 1 ? argv[1] : SOURCE_DIR "/bench/ops_numpy.py");
+    static result results[2 * sizeof ops / sizeof *ops];
+    size_t count = 0;
+    start_reference(SOURCE_DIR "/bench/ops_numpy.py");
     for (size_t s = 0; s < sizeof sides / sizeof *sides; s++) {
+        if (!chosen_side(argv + 1, argc - 1, sides[s]))
+            continue;
         make(sides[s]);
         for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
-            if (sides[s] == CACHED || sides[s] == ops[i].large) {
-                sum += log(report(&ops[i], sides[s]));
-                count++;
-            }
+            if ((sides[s] == CACHED || sides[s] == ops[i].large) && chosen(argv + 1, argc - 1, ops[i].name))
+                results[count++] = (result){ops[i].name, sides[s], report(&ops[i], sides[s])};
     }
-    printf("geometric mean of the ratios: %.2f\n", exp(sum / count));
+    if (count)
+        summary(results, count);
     if (ask)
         fclose(ask);
     waitpid(child, NULL, 0);

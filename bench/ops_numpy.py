@@ -75,7 +75,7 @@ for line in sys.stdin:
     if side not in made:
         made.clear()
         made[side] = Made(int(side))
-    arrays, repeat = made[side], 8 if int(side) <= 256 else 1
+    arrays, repeat = made[side], 32 if int(side) <= 256 else 1
     OPS[name](arrays)
     start = time.perf_counter()
     for _ in range(repeat):
