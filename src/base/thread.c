@@ -1,4 +1,4 @@
-/* Cores that this process may use.
+/* Cores that this process may use, and which of them a thread wakes up on.
  *
  * A container often sees all of the machine's processors and may use two of them: by its affinity mask, or
  * by a quota of CPU time per period in its control group or any group above it. Starting a thread for each
@@ -114,9 +114,22 @@ double thread_quota(const char *list, const char *root)
 
 #if defined(__linux__)
 
+enum { SETS = 16 }; /* 16 * 1024 processors */
+
+void thread_keep_apart(pthread_t other)
+{
+    cpu_set_t mask[SETS];
+    int here = sched_getcpu();
+    CPU_ZERO_S(sizeof mask, mask);
+    if (here < 0 || sched_getaffinity(0, sizeof mask, mask))
+        return;
+    CPU_CLR_S((size_t)here, sizeof mask, mask);
+    if (CPU_COUNT_S(sizeof mask, mask))
+        pthread_setaffinity_np(other, sizeof mask, mask);
+}
+
 static int cores_in_mask(void)
 {
-    enum { SETS = 16 }; /* 16 * 1024 processors */
     cpu_set_t mask[SETS];
     CPU_ZERO_S(sizeof mask, mask);
     return sched_getaffinity(0, sizeof mask, mask) ? 0 : CPU_COUNT_S(sizeof mask, mask);
@@ -144,11 +157,13 @@ static int cores_in_mask(void)
 }
 
 static double container_quota(void) { return 0; }
+void thread_keep_apart(pthread_t other) { (void)other; }
 
 #else
 
 static int cores_in_mask(void) { return 0; }
 static double container_quota(void) { return 0; }
+void thread_keep_apart(pthread_t other) { (void)other; }
 
 #endif
 

@@ -10,8 +10,9 @@
  * promises threads that run at once (they may wait for each other), and there the caller leaves them alone.
  *
  * An idle worker spins for SPIN_SECONDS, because in a decode step the next job is that close, and then
- * sleeps on its own condition variable. With more threads than cores it sleeps at once: spinning would only
- * keep the core from the thread that has the work. */
+ * sleeps on its own condition variable, from which it is woken on another core than the caller's. With more
+ * threads than cores it sleeps at once: spinning would only keep the core from the thread that has the work.
+ */
 #include "cpu/pool.h"
 
 #include "base/clock.h"
@@ -58,8 +59,8 @@ static _Thread_local bool inside;
 
 static bool is_part(uint64_t mail) { return mail & 1; }
 
-/* Waits until something lies in the mailbox, spinning first. */
-static uint64_t next_mail(worker *w)
+/* Spins until something lies in the mailbox, which it returns; 0 if nothing comes for a while. */
+static uint64_t spin_for_mail(worker *w)
 {
     double spin = atomic_load_explicit(&pool.spin, memory_order_relaxed);
     for (double end = 0; spin > 0;) {
@@ -75,25 +76,39 @@ static uint64_t next_mail(worker *w)
         else if (now > end)
             break;
     }
-    pthread_mutex_lock(&w->lock);
-    /* Sleeper: asleep, then mailbox. Poster: mailbox, then asleep. In one total order, one sees the other. */
-    atomic_store(&w->asleep, true);
-    uint64_t mail;
-    while (mail = atomic_load(&w->mailbox), !is_part(mail))
-        pthread_cond_wait(&w->wake, &w->lock);
-    atomic_store_explicit(&w->asleep, false, memory_order_relaxed);
-    pthread_mutex_unlock(&w->lock);
-    return mail;
+    return 0;
+}
+
+/* Sleeps until a job is posted. It may be done already when the thread is up: then the next one is awaited
+ * awake, or a stream of jobs shorter than waking takes would never be helped. */
+static uint64_t next_mail(worker *w)
+{
+    for (;;) {
+        uint64_t mail = spin_for_mail(w);
+        if (is_part(mail))
+            return mail;
+        pthread_mutex_lock(&w->lock);
+        /* Sleeper: asleep, then mailbox. Poster: mailbox, then asleep. In one total order, one sees the
+         * other. */
+        atomic_store(&w->asleep, true);
+        while (mail = atomic_load(&w->mailbox), !is_part(mail) && atomic_load(&w->asleep))
+            pthread_cond_wait(&w->wake, &w->lock);
+        atomic_store(&w->asleep, false);
+        pthread_mutex_unlock(&w->lock);
+        if (is_part(mail))
+            return mail;
+    }
 }
 
 static void post(worker *w, uint64_t mail)
 {
     atomic_store(&w->mailbox, mail);
-    if (atomic_load(&w->asleep)) {
-        pthread_mutex_lock(&w->lock);
-        pthread_cond_signal(&w->wake);
-        pthread_mutex_unlock(&w->lock);
-    }
+    if (!atomic_load(&w->asleep) || !atomic_exchange(&w->asleep, false))
+        return; /* it is awake, or will soon be */
+    thread_keep_apart(w->thread);
+    pthread_mutex_lock(&w->lock);
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->lock);
 }
 
 /* Does part t of the job if nobody has begun it. */
@@ -145,7 +160,10 @@ static bool start_worker(int t)
     atomic_store(&w->asleep, false);
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->wake, NULL);
-    return pthread_create(&w->thread, NULL, worker_main, w) == 0;
+    if (pthread_create(&w->thread, NULL, worker_main, w))
+        return false;
+    thread_keep_apart(w->thread);
+    return true;
 }
 
 /* With pool.lock held: as many workers as a job of n parts needs, or as many as the system gives. */
