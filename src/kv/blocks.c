@@ -114,7 +114,7 @@ void blocks_drop_cached(kv_blocks *b)
 static const char *check_pool(const kv_blocks *b, int g, size_t *attached)
 {
     const kv_pool *p = &b->pools[g];
-    int free = 0, unused = 0;
+    int free = 0, unused = 0, with = 0;
     bool cached = false;
     for (int i = p->blocks[p->count].next, last = p->count; i != p->count; last = i, i = p->blocks[i].next) {
         if (++free > p->count || i < 0 || i > p->count || p->blocks[i].prev != last)
@@ -133,9 +133,12 @@ static const char *check_pool(const kv_blocks *b, int g, size_t *attached)
         if (x->node == KV_NONE)
             continue;
         ++*attached;
+        with++;
         if ((size_t)x->node >= b->n_nodes || b->nodes[x->node].refs <= 0 || b->nodes[x->node].block[g] != i)
             return "a block and its node do not know each other";
     }
+    if (with != p->cached)
+        return "the count of cached blocks is wrong";
     return free == p->free && unused == free ? NULL : "the count of free blocks is wrong";
 }
 

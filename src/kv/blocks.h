@@ -29,9 +29,9 @@ typedef struct kv_block {
 } kv_block;
 
 typedef struct kv_pool {
-    kv_block *blocks; /* count, and one more: the ends of the line */
-    int count, free;
-    int window; /* its layers see this many positions; 0: all */
+    kv_block *blocks;        /* count, and one more: the ends of the line */
+    int count, free, cached; /* cached: whether used or free */
+    int window;              /* its layers see this many positions; 0: all */
 } kv_pool;
 
 typedef struct kv_node {

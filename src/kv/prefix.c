@@ -130,6 +130,7 @@ void prefix_attach(kv_blocks *b, int node, int group, int block)
     b->nodes[node].block[group] = block;
     b->nodes[node].refs++;
     b->pools[group].blocks[block].node = node;
+    b->pools[group].cached++;
 }
 
 void prefix_detach(kv_blocks *b, int group, int block)
@@ -140,6 +141,7 @@ void prefix_detach(kv_blocks *b, int group, int block)
     b->nodes[x->node].block[group] = KV_NONE;
     prefix_drop(b, x->node);
     x->node = KV_NONE;
+    b->pools[group].cached--;
 }
 
 /* Three bytes a token, below zero; the last token tells the length, so that no salt begins another. */

@@ -28,6 +28,7 @@ typedef struct sequence {
     int priority; /* smaller comes first */
     int root;     /* KV_NONE or the node of a salt, held by the owner */
     bool unread;  /* takes nothing from the cache: logits are wanted at every position */
+    size_t chunk; /* of its prompt in one step at most; 0: no limit */
     int *tokens;  /* prompt, then what was generated */
     size_t count, cap, prompt;
     /* --- the scheduler's --- */
@@ -95,7 +96,8 @@ int sched_submit(sched *s, sequence *q);
 const sched_step *sched_plan(sched *s);
 /* The planned rows are computed. */
 void sched_commit(sched *s);
-/* The same when the step failed: nothing was computed; the sequences of the step wait to be computed anew. */
+/* The same when the step failed, and with it what the blocks held: all sequences wait to be computed anew,
+ * and nothing is cached. */
 void sched_rollback(sched *s);
 /* Adds a token to a sequence whose tokens are all computed, which makes it decode, or to a fork that waits.
  * 0; -1 when out of memory or at the capacity. */

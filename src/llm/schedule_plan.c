@@ -59,6 +59,7 @@ static size_t share(const sched *s, const sequence *q, size_t left)
     size_t half = left / 2, size = (size_t)s->options.block_size, rest = q->count - q->computed;
     half = half < size ? size : half / size * size;
     half = half < left ? half : left;
+    half = q->chunk && q->chunk < half ? q->chunk : half;
     return rest < half ? rest : half;
 }
 
@@ -117,6 +118,7 @@ static void hand_out(sched *s, size_t first, size_t left)
     for (size_t i = first; i < s->step.n; i++) {
         sched_row *r = &s->step.rows[i];
         size_t rest = r->s->count - r->start - r->count, more = rest < left ? rest : left;
+        more = r->s->chunk ? 0 : more;
         r->count += more;
         left -= more;
         s->step.tokens += more;
@@ -168,7 +170,8 @@ void sched_commit(sched *s)
 
 void sched_rollback(sched *s)
 {
-    for (size_t i = 0; i < s->step.n; i++)
-        sched_preempt(s, s->step.rows[i].s);
+    while (s->n_running)
+        sched_preempt(s, last_running(s));
+    blocks_drop_cached(&s->blocks);
     s->step.n = 0;
 }
