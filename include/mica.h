@@ -8,7 +8,8 @@
  *
  * Handles are opaque; *_load and *_new return owned handles, paired with *_free (NULL is fine). Functions
  * that fail return -1 or NULL and leave one line for lm_error. A model is immutable and may be shared by
- * threads; a session (the KV cache and its position) belongs to one thread at a time. Text is UTF-8. */
+ * threads; a session (the KV cache and its position) belongs to one thread at a time. Text is UTF-8. For many
+ * requests at a time see lm_engine. */
 #ifndef MICA_H
 #define MICA_H
 
@@ -178,6 +179,131 @@ LM_API int lm_generate(lm_session *session, const int *prompt, size_t n, const l
 /* Appends ids and gives float32 logits: of every position (out holds n * vocab_size), or only of the last one
  * (vocab_size). */
 LM_API int lm_logits(lm_session *session, const int *ids, size_t n, bool all, float *out);
+
+/* --- the engine: many requests at a time --- */
+
+/* Continuous batching over one model: each step computes the next token of all running requests and chunks of
+ * waiting prompts, within a budget of tokens, so that a long prompt never holds the others up. Keys and
+ * values lie in blocks of a pool whose size is fixed at the start; prompts that begin alike share blocks, now
+ * and later. A request that cannot fit is refused when it is submitted, never after.
+ *
+ *     lm_engine *engine = lm_engine_new(model, NULL);
+ *     lm_engine_submit(engine, &request, on_event, user, NULL);     from any thread
+ *     while (lm_engine_step(engine) > 0) continue;                  or lm_engine_run on a thread of its own
+ *
+ * Threads: submit, cancel, stop and stats may be called from any thread at any time, step and run from one at
+ * a time; new and free when no other call is under way. Callbacks run on the thread that steps, without a
+ * lock held: they may submit and cancel; they must not step or free. The model must outlive its engines. */
+typedef struct lm_engine lm_engine;
+
+typedef struct lm_engine_options {
+    size_t kv_memory;     /* bytes for keys and values; 0: half of the memory that is free now */
+    int max_batch_tokens; /* of a step; 0: 512 */
+    int max_sequences;    /* that run at a time, at most max_batch_tokens; 0: 64 */
+    int max_waiting;      /* requests that wait to run; 0: 1024; -1: no limit */
+    int max_length;       /* prompt and answer of one request; 0: the model's, or what fits into the pool */
+    int kv_bits;          /* 8 or 4: quantized keys and values; 0: as the model's kv_dtype says */
+    bool no_prefix_cache;
+} lm_engine_options;
+
+typedef struct lm_bias {
+    int id;
+    float bias; /* added to the token's logit; -INFINITY forbids it */
+} lm_bias;
+
+/* What is wanted. Everything is copied by submit. */
+typedef struct lm_request {
+    const int *prompt;
+    size_t n_prompt;
+    lm_sampling sampling; /* with seed s, sequence i of n draws as seed s + i: whatever else is computed */
+    int max_tokens;       /* -1: as many as fit */
+    int min_tokens;       /* neither end token nor stop string ends it before */
+    bool ignore_eos;
+    const int *stop_ids; /* further end tokens */
+    size_t n_stop_ids;
+    const char *const *stop; /* texts that end it and are left out, wherever token borders fall */
+    size_t n_stop;
+    bool include_stop;   /* but not left out */
+    bool keep_special;   /* special tokens are text, too */
+    const lm_bias *bias; /* before the penalties */
+    size_t n_bias;
+    int n;               /* sequences wanted; 0: 1 */
+    int best_of;         /* made; the n most probable per token are given, at the end; 0: n */
+    int logprobs;        /* alternatives told for each token; -1: none */
+    int prompt_logprobs; /* the same for each of the prompt's tokens but the first; -1: no events for these */
+    int priority;        /* smaller is served first */
+    const char *salt;    /* cached prefixes are shared only under the same salt; NULL: none */
+} lm_request;
+#define LM_REQUEST_DEFAULT                                                                        \
+    {                                                                                             \
+        .sampling = LM_SAMPLING_DEFAULT, .max_tokens = 256, .logprobs = -1, .prompt_logprobs = -1 \
+    }
+
+typedef struct lm_candidate {
+    float logprob;
+    int id;
+} lm_candidate;
+
+/* A token, or a last word. Valid during the callback. */
+typedef struct lm_event {
+    uint64_t request;
+    int index;   /* of the sequence, 0 .. n - 1 */
+    bool prompt; /* about the prompt's token at `position`; has no text */
+    size_t position;
+    int id;           /* -1: no token, only text that was held back, or the end */
+    const char *text; /* what can be told now: whole characters that begin no stop text */
+    size_t len;
+    float logprob; /* after bias and penalties, before the filters */
+    const lm_candidate *top;
+    size_t n_top; /* the most probable, descending */
+    /* NULL, or on the sequence's last event: "stop", "length", "cancelled", "error" */
+    const char *finish_reason;
+    const char *stop;     /* the stop text that was met, or NULL */
+    int stop_id;          /* the end token that was met, or -1 */
+    const char *error;    /* what failed, with "error" */
+    size_t prompt_tokens; /* of the request, and how many of them the cache had */
+    size_t cached_tokens, generated_tokens;
+    double queue_seconds; /* from submit until it was first computed */
+} lm_event;
+
+/* Non-zero cancels the request. */
+typedef int (*lm_event_fn)(void *user, const lm_event *event);
+
+/* Allocates the pool. options may be NULL. */
+LM_API lm_engine *lm_engine_new(const lm_model *model, const lm_engine_options *options);
+/* Requests that are left get no further event. */
+LM_API void lm_engine_free(lm_engine *engine);
+
+#define LM_BUSY 1
+/* Takes in a request: fn gets its events, each sequence's last one with a finish_reason, until then user must
+ * stay valid. *id (may be NULL) is its number, never 0. 0; LM_BUSY with an error when the queue is full; -1
+ * when the request is wrong or can never fit. */
+LM_API int lm_engine_submit(lm_engine *engine, const lm_request *request, lm_event_fn fn, void *user,
+                            uint64_t *id);
+/* Ends a request before the next step, which its blocks are free for; its sequences get "cancelled". No error
+ * if it has ended. */
+LM_API void lm_engine_cancel(lm_engine *engine, uint64_t id);
+/* Computes one step. 1: there is more to do; 0: nothing. A step that fails ends its requests with "error",
+ * and the engine goes on. */
+LM_API int lm_engine_step(lm_engine *engine);
+/* Steps, and sleeps while there is nothing to do, until lm_engine_stop. drain: it first finishes what was
+ * submitted before; else what is left stays for another run, or for free. */
+LM_API void lm_engine_run(lm_engine *engine);
+LM_API void lm_engine_stop(lm_engine *engine, bool drain);
+
+typedef struct lm_engine_stats {
+    size_t running, waiting; /* sequences */
+    size_t kv_blocks, kv_blocks_used, kv_blocks_cached, kv_bytes;
+    size_t max_length; /* of one request */
+    uint64_t submitted, refused, stopped, full /* "length" */, cancelled, failed;
+    uint64_t steps, prompt_tokens, generated_tokens;
+    uint64_t cache_queries, cache_hits; /* tokens */
+    uint64_t preemptions;
+    double busy_seconds;     /* in steps */
+    size_t last_step_tokens; /* and how many sequences they were of */
+    size_t last_step_sequences;
+} lm_engine_stats;
+LM_API void lm_engine_get_stats(lm_engine *engine, lm_engine_stats *stats);
 
 /* --- converting --- */
 

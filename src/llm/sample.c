@@ -50,16 +50,25 @@ static int check_options(const lm_sampling *o, int vocab)
     return 0;
 }
 
-int sampler_init(sampler *s, const lm_sampling *options, int vocab, const int *special, size_t n_special)
+int sampler_init_within(sampler *s, const lm_sampling *options, const sampler *scratch)
 {
-    *s = (sampler){.options = *options, .vocab = vocab, .special = special, .n_special = n_special};
-    if (check_options(options, vocab))
+    *s = *scratch;
+    s->options = *options;
+    if (check_options(options, s->vocab))
         return -1;
     struct timespec now = {0};
     if (!options->seeded)
         timespec_get(&now, TIME_UTC);
     threefry_key(options->seeded ? options->seed : (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
                  s->state);
+    return 0;
+}
+
+int sampler_init(sampler *s, const lm_sampling *options, int vocab, const int *special, size_t n_special)
+{
+    const sampler none = {.vocab = vocab, .special = special, .n_special = n_special};
+    if (sampler_init_within(s, options, &none))
+        return -1;
     s->candidates = mem_alloc((size_t)vocab, sizeof *s->candidates);
     s->counts = mem_calloc((size_t)vocab, sizeof *s->counts);
     if (s->candidates && s->counts)
@@ -380,20 +389,30 @@ int sampler_categorical(sampler *s, const float *lp)
     return (int)best;
 }
 
+int sampler_lse(const float *logits, size_t n, float *lse)
+{
+    int best;
+    return measure(logits, n, &best, lse);
+}
+
 int sampler_draw(sampler *s, float *logits, const int *history, size_t n, int *id, float *logprob)
 {
-    float lse;
+    return sampler_draw_top(s, logits, history, n, id, logprob, NULL, 0);
+}
+
+int sampler_draw_top(sampler *s, float *logits, const int *history, size_t n, int *id, float *logprob,
+                     sample_candidate *top, size_t n_top)
+{
+    float lse = 0;
+    bool greedy = s->options.temp == 0;
     sampler_penalize(s, logits, history, n);
-    if (s->options.temp == 0) {
-        if (measure(logits, (size_t)s->vocab, id, &lse))
-            return -1;
-        *logprob = logits[*id] - lse;
-        return 0;
-    }
-    if (sampler_normalize(s, logits, id))
+    if (greedy ? measure(logits, (size_t)s->vocab, id, &lse) : sampler_normalize(s, logits, id))
         return -1;
-    sampler_filter(s, logits);
-    *id = sampler_categorical(s, logits);
-    *logprob = logits[*id];
+    sampler_top(logits, (size_t)s->vocab, lse, top, n_top);
+    if (!greedy) {
+        sampler_filter(s, logits);
+        *id = sampler_categorical(s, logits);
+    }
+    *logprob = logits[*id] - lse;
     return 0;
 }

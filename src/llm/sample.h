@@ -8,10 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct sample_candidate {
-    float logprob;
-    int id;
-} sample_candidate;
+typedef lm_candidate sample_candidate;
 
 /* One sequence's sampler; belongs to one thread. */
 typedef struct sampler {
@@ -27,11 +24,17 @@ typedef struct sampler {
 /* Checks the options (an error names the one that is out of range) and allocates. special must outlive it. */
 int sampler_init(sampler *s, const lm_sampling *options, int vocab, const int *special, size_t n_special);
 void sampler_free(sampler *s);
+/* The same without memory of its own: it works in that of `scratch`, another sampler of this vocabulary,
+ * while that draws nothing. Nothing to free. */
+int sampler_init_within(sampler *s, const lm_sampling *options, const sampler *scratch);
 
 /* Draws from `vocab` logits, which it overwrites. history: the n tokens so far, for the penalties. Gives the
  * id and its log-probability after the penalties, before the filters. -1 with an error when the logits hold
  * NaN or +inf. */
 int sampler_draw(sampler *s, float *logits, const int *history, size_t n, int *id, float *logprob);
+/* The same, and the n_top most probable tokens (at most the vocabulary), best first. */
+int sampler_draw_top(sampler *s, float *logits, const int *history, size_t n, int *id, float *logprob,
+                     sample_candidate *top, size_t n_top);
 
 /* --- the steps, each on its own; also what the tests look at --- */
 
@@ -39,6 +42,10 @@ int sampler_draw(sampler *s, float *logits, const int *history, size_t n, int *i
 void sampler_penalize(sampler *s, float *logits, const int *history, size_t n);
 /* logits -> log-probabilities in place; *best is the first of the largest. -1 for NaN and +inf. */
 int sampler_normalize(const sampler *s, float *logits, int *best);
+/* log(sum(exp)) of n logits. -1 for NaN and +inf. */
+int sampler_lse(const float *logits, size_t n, float *lse);
+/* The n_top largest of n numbers, less shift, descending; of equal ones the first. */
+void sampler_top(const float *x, size_t n, float shift, sample_candidate *top, size_t n_top);
 /* The filters that are on, in order: removed tokens become -inf. */
 void sampler_filter(sampler *s, float *logprobs);
 /* One draw from softmax(logprobs / temp). */

@@ -15,6 +15,10 @@ check generate_figures says '^40 tokens, [0-9.]+ tokens/s$'
 run generate ./nowhere
 check generate_error test "$code" = 1
 check generate_error_names_the_folder says nowhere err
+run engine "$STORY"
+check engine_runs test "$code" = 0
+check engine_ends says '^  dog. ends \((stop|length)\) with [0-9]+ tokens$'
+check engine_interleaves awk '/^ +dog/ { dog++ } /^ +sea/ && dog < 5 { early = 1 } END { exit !(early && dog > 20) }' "$tmp/out"
 run arrays
 check arrays says '^softmax\(x w\) = 0\.6652 0\.2447 0\.0900$'
 run autograd
