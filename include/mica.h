@@ -229,7 +229,7 @@ typedef struct lm_request {
     size_t n_bias;
     int n;               /* sequences wanted; 0: 1 */
     int best_of;         /* made; the n most probable per token are given, at the end; 0: n */
-    int logprobs;        /* alternatives told for each token; -1: none */
+    int logprobs;        /* tell each token's, and so many alternatives; -1: neither */
     int prompt_logprobs; /* the same for each of the prompt's tokens but the first; -1: no events for these */
     int priority;        /* smaller is served first */
     const char *salt;    /* cached prefixes are shared only under the same salt; NULL: none */
@@ -253,7 +253,7 @@ typedef struct lm_event {
     int id;           /* -1: no token, only text that was held back, or the end */
     const char *text; /* what can be told now: whole characters that begin no stop text */
     size_t len;
-    float logprob; /* after bias and penalties, before the filters */
+    float logprob; /* after bias and penalties, before the filters; 0 unless asked for */
     const lm_candidate *top;
     size_t n_top; /* the most probable, descending */
     /* NULL, or on the sequence's last event: "stop", "length", "cancelled", "error" */

@@ -69,7 +69,7 @@ struct lm_engine {
     lm_candidate *top;                    /* vocab places */
     engine_request *active, **active_end; /* what is not over; the stepping thread's, links under the lock */
     uint64_t seeds, prompt_tokens, generated_tokens;
-    double busy;
+    double busy, forward; /* seconds in steps, and of these in the model */
     size_t last_tokens, last_sequences;
     /* --- under the lock --- */
     pthread_mutex_t lock;

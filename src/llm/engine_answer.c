@@ -188,8 +188,8 @@ void answer_draw(answer *a, float *logits)
         return;
     }
     adjust(a, logits);
-    if (sampler_draw_top(&a->sampler, logits, a->q.tokens, a->q.count, &event.id, &event.logprob, e->top,
-                         n_top)) {
+    float *logprob = q->r.logprobs >= 0 || answer_waits(a) ? &event.logprob : NULL;
+    if (sampler_draw_top(&a->sampler, logits, a->q.tokens, a->q.count, &event.id, logprob, e->top, n_top)) {
         fail(a);
         return;
     }

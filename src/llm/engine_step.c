@@ -201,7 +201,10 @@ int lm_engine_step(lm_engine *e)
     if (step) {
         size_t n = step->n;
         count_step(e, step);
-        if (engine_forward(e, step)) {
+        double model = clock_seconds();
+        int rc = engine_forward(e, step);
+        e->forward += clock_seconds() - model;
+        if (rc) {
             fail_step(e, step);
         } else {
             sched_commit(&e->sched);

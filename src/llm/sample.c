@@ -400,12 +400,27 @@ int sampler_draw(sampler *s, float *logits, const int *history, size_t n, int *i
     return sampler_draw_top(s, logits, history, n, id, logprob, NULL, 0);
 }
 
+/* The first of the largest, when nothing else is asked. -1 as measure. */
+static int argmax(const float *logits, size_t n, int *best)
+{
+    bool finite;
+    float top = top_of(logits, n, &finite), lse;
+    if (!finite || top == -INFINITY)
+        return measure(logits, n, best, &lse);
+    *best = 0;
+    while (logits[*best] != top)
+        ++*best;
+    return 0;
+}
+
 int sampler_draw_top(sampler *s, float *logits, const int *history, size_t n, int *id, float *logprob,
                      sample_candidate *top, size_t n_top)
 {
     float lse = 0;
     bool greedy = s->options.temp == 0;
     sampler_penalize(s, logits, history, n);
+    if (greedy && !logprob)
+        return argmax(logits, (size_t)s->vocab, id);
     if (greedy ? measure(logits, (size_t)s->vocab, id, &lse) : sampler_normalize(s, logits, id))
         return -1;
     sampler_top(logits, (size_t)s->vocab, lse, top, n_top);
@@ -413,6 +428,7 @@ int sampler_draw_top(sampler *s, float *logits, const int *history, size_t n, in
         sampler_filter(s, logits);
         *id = sampler_categorical(s, logits);
     }
-    *logprob = logits[*id] - lse;
+    if (logprob)
+        *logprob = logits[*id] - lse;
     return 0;
 }

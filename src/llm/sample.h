@@ -32,7 +32,8 @@ int sampler_init_within(sampler *s, const lm_sampling *options, const sampler *s
  * id and its log-probability after the penalties, before the filters. -1 with an error when the logits hold
  * NaN or +inf. */
 int sampler_draw(sampler *s, float *logits, const int *history, size_t n, int *id, float *logprob);
-/* The same, and the n_top most probable tokens (at most the vocabulary), best first. */
+/* The same, and the n_top most probable tokens (at most the vocabulary), best first. logprob may be NULL: at
+ * temp 0 that saves the sum, and top is left as it was. */
 int sampler_draw_top(sampler *s, float *logits, const int *history, size_t n, int *id, float *logprob,
                      sample_candidate *top, size_t n_top);
 

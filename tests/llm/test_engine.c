@@ -160,6 +160,7 @@ static lm_request varied(int i, int *ids)
     r.sampling.repetition_penalty = i % 5 == 0 ? 1.2f : 0;
     r.n = i % 7 == 6 ? 3 : 1;
     r.priority = i % 3;
+    r.logprobs = i % 2 - 1;
     return r;
 }
 
@@ -365,6 +366,7 @@ static void several(void **state)
     q.ignore_eos = q.sampling.seeded = true;
     q.sampling.temp = 1;
     q.sampling.seed = 100;
+    q.logprobs = 0;
     q.n = 5;
     ask_alone(e, &q, &all);
     for (int i = 0; i < 5; i++) {
