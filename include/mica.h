@@ -168,6 +168,18 @@ LM_API int lm_session_trim(lm_session *session, size_t n);
 /* Their ids; valid until the session changes. */
 LM_API const int *lm_session_tokens(const lm_session *session);
 
+/* Writes a session's cache as mlx-lm's prompt cache files are, with n pairs of key and value of the caller's.
+ * A file's name gets ".safetensors" if it lacks it. 0, or -1 and no file changed. */
+LM_API int lm_session_save(const lm_session *session, const char *path, const char *const (*metadata)[2],
+                           size_t n);
+/* Fills an empty session of the same model from such a file, also from mlx-lm's own (with quantized keys and
+ * values, too). Those do not say which tokens they hold: these are then 0 in lm_session_tokens, and penalties
+ * pass over them. */
+LM_API int lm_session_load(lm_session *session, const char *path);
+/* The value that was saved with a key ("" if there is none), to be freed by lm_release; NULL with an error.
+ */
+LM_API char *lm_session_metadata(const char *path, const char *key);
+
 /* Appends the prompt's tokens to the session, then generates; fn gets every token (the end token last, with
  * empty text, but for characters that were held back). The session keeps what was generated, so a chat goes
  * on by passing only what is new; n may then be 0. options, fn and stats may be NULL. user is passed to fn

@@ -97,7 +97,9 @@ static int emit(run *r, double *first)
 {
     int id;
     float logprob;
-    if (sampler_draw(&r->sampler, r->logits, r->s->ids, r->s->count, &id, &logprob) || session_push(r->s, id))
+    size_t known = r->s->unknown < r->s->count ? r->s->unknown : r->s->count;
+    if (sampler_draw(&r->sampler, r->logits, r->s->ids + known, r->s->count - known, &id, &logprob) ||
+        session_push(r->s, id))
         return -1;
     r->stats.generated_tokens++;
     if (r->stats.generated_tokens == 1)

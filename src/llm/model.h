@@ -34,6 +34,7 @@ struct lm_session {
     int *ids; /* all tokens; the first cache.offset of them are in the cache, the rest is fed by the next step
                */
     size_t count, cap;
+    size_t unknown; /* the first so many ids are not known: they came from a file without them */
 };
 
 /* Makes room for one more and appends. 0 or -1. */

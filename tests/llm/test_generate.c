@@ -3,8 +3,10 @@
 #include "test.h"
 
 #include "base/file.h"
-#include "mica.h"
+#include "io/safetensors.h"
+#include "llm/model.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -93,6 +95,114 @@ static void sessions_go_on(void **state)
     assert_memory_equal(second.ids, whole.ids + 3, 6 * sizeof(int));
     assert_int_equal(lm_session_trim(t, 1000), -1);
     assert_error("cannot be trimmed");
+    lm_session_free(s);
+    lm_session_free(t);
+    lm_free(m);
+}
+
+/* Through a file, which has mlx-lm's names. */
+static void sessions_in_files(void **state)
+{
+    (void)state;
+    static const char path[] = "test_session.safetensors";
+    lm_model *m = tiny(NULL);
+    lm_session *s = lm_session_new(m), *t = lm_session_new(m);
+    record whole = {0}, rest = {0};
+    lm_generate_options ten = plain(10), none = plain(0);
+    assert_int_equal(lm_session_save(s, path, NULL, 0), -1);
+    assert_error("an empty session is not saved");
+    assert_ok(lm_generate(s, PROMPT, N_PROMPT - 1, &none, NULL, NULL, NULL) == 0);
+    const char *const pairs[][2] = {{"model", "a folder"}};
+    assert_ok(lm_session_save(s, path, pairs, 1) == 0);
+    assert_ok(lm_generate(s, PROMPT + N_PROMPT - 1, 1, &ten, note, &whole, NULL) == 0);
+    assert_ok(lm_session_load(t, path) == 0);
+    assert_int_equal(lm_session_length(t), N_PROMPT - 1);
+    assert_memory_equal(lm_session_tokens(t), PROMPT, sizeof(int) * (N_PROMPT - 1));
+    assert_ok(lm_generate(t, PROMPT + N_PROMPT - 1, 1, &ten, note, &rest, NULL) == 0);
+    assert_memory_equal(rest.ids, whole.ids, sizeof(int) * 10);
+    assert_int_equal(lm_session_load(t, path), -1);
+    assert_error("only an empty session");
+    char *model = lm_session_metadata(path, "model"), *nothing = lm_session_metadata(path, "x");
+    assert_string_equal(model, "a folder");
+    assert_string_equal(nothing, "");
+    lm_release(model);
+    lm_release(nothing);
+    /* mlx-lm's names. */
+    safetensors f;
+    assert_ok(safetensors_open(&f, path) == 0);
+    assert_string_equal(safetensors_metadata(&f, "2.0"), "KVCache");
+    assert_string_equal(safetensors_metadata(&f, "0.0"), "");
+    const safetensors_tensor *keys = safetensors_find(&f, "0.0");
+    assert_true(keys && keys->ndim == 4 && keys->shape[2] == N_PROMPT - 1);
+    safetensors_close(&f);
+    /* Another model's. */
+    char other[300];
+    snprintf(other, sizeof other, "%s/golden/llama", TEST_DATA);
+    lm_model *wrong = lm_load(other, &(lm_load_options){.no_tokenizer = true});
+    lm_session *u = lm_session_new(wrong);
+    assert_int_equal(lm_session_load(u, path), -1);
+    assert_true(error_pending());
+    error_clear();
+    assert_int_equal(lm_session_length(u), 0);
+    assert_int_equal(lm_session_load(u, "no-such-file"), -1);
+    assert_error("no-such-file");
+    lm_session_free(u);
+    lm_free(wrong);
+    remove(path);
+    lm_session_free(s);
+    lm_session_free(t);
+    lm_free(m);
+}
+
+/* A file whose keys and values are quantized to 8 bits, as mlx-lm's --kv-bits leaves them. */
+static void quantized_sessions_in_files(void **state)
+{
+    (void)state;
+    enum { LAYERS = 8, TENSORS = LAYERS * 6, PAIRS = LAYERS * 4 };
+    static const char path[] = "test_quantized.safetensors";
+    static char names[TENSORS][16], keys[PAIRS][16];
+    const char *name[TENSORS], *pairs[PAIRS][2];
+    mlx_array arrays[TENSORS];
+    lm_model *m = lm_load(SOURCE_DIR "/models/story", &(lm_load_options){.kv_dtype = "float32"});
+    assert_ok(m != NULL);
+    lm_session *s = lm_session_new(m), *t = lm_session_new(m);
+    lm_generate_options none = plain(0);
+    assert_ok(lm_generate(s, PROMPT, N_PROMPT, &none, NULL, NULL, NULL) == 0);
+    size_t mark = mx_mark();
+    for (int i = 0; i < LAYERS; i++) {
+        for (int part = 0; part < 2; part++) {
+            const kv_layer *l = &s->cache.layers[i];
+            mlx_array x = mx_slice_axis(part ? l->values : l->keys, 2, 0, N_PROMPT);
+            assert_ok(mx_quantize(x, 64, 8, &arrays[i * 6 + part * 3]) == 0);
+            for (int k = 0; k < 3; k++)
+                snprintf(names[i * 6 + part * 3 + k], 16, "%d.%d.%d", i, part, k);
+        }
+        static const char *const numbers[] = {"7", "64", "8", "QuantizedKVCache"};
+        for (int k = 0; k < 4; k++) {
+            snprintf(keys[i * 4 + k], 16, k < 3 ? "0.%d.%d" : "2.%d", i, k);
+            pairs[i * 4 + k][0] = keys[i * 4 + k];
+            pairs[i * 4 + k][1] = numbers[k];
+        }
+    }
+    for (int i = 0; i < TENSORS; i++)
+        name[i] = names[i];
+    const safetensors_map all = {name, arrays, TENSORS, (const char *const(*)[2])pairs, PAIRS};
+    assert_ok(safetensors_save_map(path, &all) == 0);
+    assert_ok(lm_session_load(t, path) == 0);
+    assert_int_equal(lm_session_length(t), N_PROMPT);
+    assert_int_equal(lm_session_tokens(t)[0], 0); /* it does not say which tokens */
+    static float a[2 * N_PROMPT * 64], b[2 * N_PROMPT * 64];
+    for (int i = 0; i < LAYERS; i++) {
+        assert_ok(mx_read_f32(mx_slice_axis(s->cache.layers[i].keys, 2, 0, N_PROMPT), a) == 0);
+        assert_ok(mx_read_f32(t->cache.layers[i].keys, b) == 0);
+        for (size_t k = 0; k < sizeof a / sizeof *a; k++)
+            assert_true(fabsf(a[k] - b[k]) < 0.2f);
+    }
+    mx_release(mark);
+    lm_generate_options o = plain(3);
+    o.sampling.repetition_penalty = 1.5f;
+    assert_ok(lm_generate(t, PROMPT, 1, &o, NULL, NULL, NULL) == 0);
+    remove(path);
     lm_session_free(s);
     lm_session_free(t);
     lm_free(m);
@@ -329,6 +439,8 @@ static void any_allocation_may_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sessions_in_files),
+        cmocka_unit_test(quantized_sessions_in_files),
         cmocka_unit_test(sessions_go_on),
         cmocka_unit_test(ends_for_a_reason),
         cmocka_unit_test(refuses_bad_input),
