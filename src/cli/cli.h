@@ -21,6 +21,7 @@ int cli_detokenize(int argc, char **argv);
 int cli_template(int argc, char **argv);
 int cli_logits(int argc, char **argv);
 int cli_benchmark(int argc, char **argv);
+int cli_cache_prompt(int argc, char **argv);
 
 /* --- options that several commands take --- */
 
@@ -56,6 +57,9 @@ int cli_check_text(const char *what, const char *text, size_t n);
 json_t *cli_parse_object(const char *name, const char *text);
 /* Is an option's value (NULL: not given) a JSON object? 0, or -1 with an error. */
 int cli_check_object(const char *name, const char *text);
+/* Appends the value of --prompt: stdin's text for -, else the argument with its \n and \t made real. An error
+ * when it is not UTF-8. */
+int cli_read_prompt(const char *argument, strbuf *prompt);
 /* Reads all of stdin. */
 int cli_read_stdin(strbuf *text);
 

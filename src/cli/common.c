@@ -73,7 +73,6 @@ static const option refused_rows[] = {
     REFUSED("--kv-group-size", NULL, "the KV cache cannot be quantized yet"),
     REFUSED("--quantized-kv-start", NULL, "the KV cache cannot be quantized yet"),
     REFUSED("--max-kv-size", NULL, "a KV cache of limited size (rotating) does not exist yet"),
-    REFUSED("--prompt-cache-file", NULL, "prompt cache files cannot be read yet"),
     REFUSED("--quantize-activations", "-qa", "activations are quantized by --precision int8"),
     REFUSED("--trust-remote-code", NULL, "mica never runs code that comes with a model; leave it out"),
     REFUSED("--use-default-chat-template", NULL,
@@ -284,3 +283,25 @@ bool cli_interrupt_pending(void *unused)
 }
 
 void cli_interrupt_clear(void) { interrupted = 0; }
+
+/* Appends the argument with its \n and \t made real. */
+static void add_unescaped(strbuf *out, const char *text)
+{
+    for (const char *p = text; *p; p++) {
+        bool escape = p[0] == '\\' && (p[1] == 'n' || p[1] == 't');
+        strbuf_addc(out, escape ? (p[1] == 'n' ? '\n' : '\t') : *p);
+        p += escape;
+    }
+}
+
+int cli_read_prompt(const char *argument, strbuf *prompt)
+{
+    bool from_stdin = strcmp(argument, "-") == 0;
+    if (!from_stdin)
+        add_unescaped(prompt, argument);
+    else if (cli_read_stdin(prompt))
+        return -1;
+    if (prompt->failed)
+        return -1;
+    return cli_check_text(from_stdin ? "the prompt on stdin" : "--prompt", strbuf_text(prompt), prompt->len);
+}

@@ -13,8 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Stands for the prompt where a template is rendered around it. */
+#define QUERY "<query>"
+
 typedef struct generate_options {
-    const char *prompt, *system, *prefill, *template_config;
+    const char *prompt, *system, *prefill, *template_config, *cache;
     bool ignore_template, verbose;
     int max_tokens, prefill_step;
     option_list extra_eos;
@@ -38,6 +41,8 @@ static const option rows[] = {
     {"--extra-eos-token", NULL, OPTION_LIST, AT(extra_eos), "TOKEN", NULL, NULL, 0, 0,
      "further tokens (texts or ids) that end the answer"},
     {"--seed", NULL, OPTION_SEED, AT(seed), "N", NULL, NULL, 0, 0, "random seed; the clock if not given"},
+    {"--prompt-cache-file", NULL, OPTION_TEXT, AT(cache), "FILE", NULL, NULL, 0, 0,
+     "go on from what mica cache_prompt (or mlx_lm.cache_prompt) wrote; says which model, too"},
     {"--prefill-step-size", NULL, OPTION_INT, AT(prefill_step), "N", "512", NULL, 1, INT_MAX,
      "prompt tokens that are computed at once"},
     {"--verbose", NULL, OPTION_BOOL, AT(verbose), "BOOL", "true", NULL, 0, 0,
@@ -58,6 +63,7 @@ typedef struct run {
     sampling_options s;
     lm_model *model;
     lm_session *session;
+    char *cached_model; /* of --prompt-cache-file */
     strbuf prompt;
     int *ids, *extra_eos;
     size_t n_ids, text_bytes;
@@ -67,33 +73,10 @@ typedef struct run {
 
 /* --- the prompt --- */
 
-/* Appends the argument with its \n and \t made real. */
-static void add_unescaped(strbuf *out, const char *text)
-{
-    for (const char *p = text; *p; p++) {
-        bool escape = p[0] == '\\' && (p[1] == 'n' || p[1] == 't');
-        strbuf_addc(out, escape ? (p[1] == 'n' ? '\n' : '\t') : *p);
-        p += escape;
-    }
-}
-
-static int read_prompt(run *r)
-{
-    bool from_stdin = strcmp(r->o.prompt, "-") == 0;
-    if (!from_stdin)
-        add_unescaped(&r->prompt, r->o.prompt);
-    else if (cli_read_stdin(&r->prompt))
-        return -1;
-    if (r->prompt.failed)
-        return -1;
-    return cli_check_text(from_stdin ? "the prompt on stdin" : "--prompt", strbuf_text(&r->prompt),
-                          r->prompt.len);
-}
-
 static int add_messages(const run *r, strbuf *out)
 {
-    const char *user = strbuf_text(&r->prompt);
-    if (memchr(user, 0, r->prompt.len))
+    const char *user = r->o.cache ? QUERY : strbuf_text(&r->prompt);
+    if (memchr(strbuf_text(&r->prompt), 0, r->prompt.len))
         return error_set("the prompt holds a NUL byte: chat templates take text");
     json_t *list = json_array();
     if (r->o.system)
@@ -107,6 +90,18 @@ static int add_messages(const run *r, strbuf *out)
     return status;
 }
 
+/* What follows the cached part: the template's text from the placeholder on, which the prompt takes. */
+static int after_cached(const run *r, const char *text, strbuf *out)
+{
+    const char *at = strstr(text, QUERY);
+    if (!at)
+        return error_set(
+            "the chat template does not repeat the message, so nothing can follow a cached prompt");
+    strbuf_add(out, strbuf_text(&r->prompt), r->prompt.len);
+    strbuf_adds(out, at + strlen(QUERY));
+    return 0;
+}
+
 static int render_template(run *r)
 {
     strbuf messages = {0};
@@ -117,7 +112,15 @@ static int render_template(run *r)
     strbuf_free(&messages);
     if (!text)
         return -1;
-    int status = lm_tokenize(r->model, text, strlen(text), false, &r->ids, &r->n_ids);
+    strbuf whole = {0};
+    int status = r->o.cache ? after_cached(r, text, &whole) : 0;
+    if (!r->o.cache)
+        strbuf_adds(&whole, text);
+    if (status == 0)
+        status = whole.failed
+                     ? -1
+                     : lm_tokenize(r->model, strbuf_text(&whole), whole.len, false, &r->ids, &r->n_ids);
+    strbuf_free(&whole);
     lm_release(text);
     return status;
 }
@@ -145,8 +148,9 @@ static int check_template_options(const run *r)
 static int encode_prompt(run *r)
 {
     bool raw = r->o.ignore_template || !lm_model_info(r->model).has_chat_template;
-    int status = raw ? lm_tokenize(r->model, strbuf_text(&r->prompt), r->prompt.len, true, &r->ids, &r->n_ids)
-                     : render_template(r);
+    int status =
+        raw ? lm_tokenize(r->model, strbuf_text(&r->prompt), r->prompt.len, !r->o.cache, &r->ids, &r->n_ids)
+            : render_template(r);
     if (status)
         return -1;
     return r->n_ids ? 0 : error_set("the prompt is empty: there is nothing to go on from");
@@ -231,16 +235,37 @@ static int answer(run *r)
     return cli_interrupt_pending(NULL) ? 130 : 0; /* 130: what shells take for Ctrl-C, so that a loop ends */
 }
 
+/* The cache's model, unless --model names one: then it must be the same folder. */
+static int choose_model(run *r)
+{
+    if (r->o.system && r->o.cache)
+        return error_set(
+            "--system-prompt cannot be given with --prompt-cache-file: what is cached comes before");
+    if (!r->o.cache)
+        return 0;
+    r->cached_model = lm_session_metadata(r->o.cache, "model");
+    if (!r->cached_model)
+        return -1;
+    if (!r->m.path)
+        r->m.path = *r->cached_model ? r->cached_model : NULL;
+    if (*r->cached_model && strcmp(r->m.path, r->cached_model) != 0)
+        return error_set("--model is %s, but %s was made by %s", r->m.path, r->o.cache, r->cached_model);
+    return 0;
+}
+
 static int generate(run *r)
 {
-    if (cli_check_model(r->m.path, false) || read_prompt(r) || !(r->model = cli_load(&r->m)))
+    if (choose_model(r) || cli_check_model(r->m.path, false) || cli_read_prompt(r->o.prompt, &r->prompt) ||
+        !(r->model = cli_load(&r->m)))
         return -1;
     if (check_template_options(r) || encode_prompt(r))
         return -1;
     if (r->o.extra_eos.n && cli_extra_eos(r->model, &r->o.extra_eos, &r->extra_eos))
         return -1;
     r->session = lm_session_new(r->model);
-    return r->session ? answer(r) : -1;
+    if (!r->session || (r->o.cache && lm_session_load(r->session, r->o.cache)))
+        return -1;
+    return answer(r);
 }
 
 int cli_generate(int argc, char **argv)
@@ -257,6 +282,7 @@ int cli_generate(int argc, char **argv)
     lm_free(r.model);
     mem_free(r.extra_eos);
     lm_release(r.ids);
+    lm_release(r.cached_model);
     strbuf_free(&r.prompt);
     return status;
 }

@@ -25,7 +25,7 @@ fails negative_temp "--temp: -1 is too small" generate --temp -1
 fails bad_choice "auto|exact|int8" generate --precision fast
 fails bad_bool "true or false" generate --verbose perhaps
 for flag in --adapter-path --draft-model --num-draft-tokens --kv-bits --kv-group-size --quantized-kv-start --max-kv-size \
-    --prompt-cache-file --quantize-activations -qa --trust-remote-code --use-default-chat-template; do
+    --quantize-activations -qa --trust-remote-code --use-default-chat-template; do
     fails "refused_$flag" "is not supported: " generate --model "$STORY" $flag 8
 done
 MICA_CPU_ISA=mmx

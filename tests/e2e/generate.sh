@@ -43,6 +43,20 @@ check escapes [ -n "$real" -a "$real" = "$(grep '^Prompt:' "$tmp/out" | cut -d, 
 tokens=$("$MICA" tokenize --model "$STORY" <"$tmp/prompt" | wc -w)
 check prompt_is_tokenized [ "$real" = "Prompt: $((tokens)) tokens" ]
 
+# A cached prompt: the same text as from the whole prompt.
+mica cache_prompt --model "$STORY" --prompt-cache-file "$tmp/cache.safetensors" -p "Once upon a time there was a little dog named Max. He"
+check cache_prompt says '^Processed [0-9]+ tokens'
+mica generate --prompt-cache-file "$tmp/cache.safetensors" -p " liked to" -m 20 --verbose false
+cp "$tmp/out" "$tmp/a"
+mica generate --model "$STORY" -p "Once upon a time there was a little dog named Max. He liked to" -m 20 --verbose false
+check cached_prompt same "$tmp/a" "$tmp/out"
+mica generate --model "$tmp" --prompt-cache-file "$tmp/cache.safetensors" -p "x"
+check cache_of_another_model says 'was made by' err
+mica generate --prompt-cache-file "$STORY/config.json" -p "x"
+check no_cache [ "$code" = 1 ]
+mica cache_prompt --model "$STORY" -p x
+check cache_file_is_missing says -- '--prompt-cache-file is missing' err
+
 # Sampling: the same seed gives the same text, another one another.
 sample() { "$MICA" generate --model "$STORY" -p "Tell me a story." -m 30 --verbose false --temp 1 --top-p 0.95 "$@"; }
 sample --seed 1 >"$tmp/a"
