@@ -4,16 +4,19 @@
 #include "cpu/walk.h"
 #include "kernels/threefry.h"
 
+#include <string.h>
+
 typedef struct random_job {
     uint32_t key[2];
-    node *n;
+    size_t bytes;
+    uint32_t *out;
 } random_job;
 
 static void bits_range(void *arg, size_t begin, size_t end)
 {
     const random_job *j = arg;
-    size_t bytes = node_bytes(j->n), pairs = threefry_pairs(bytes), whole = threefry_whole_pairs(bytes);
-    uint32_t *out = (uint32_t *)j->n->data;
+    size_t bytes = j->bytes, pairs = threefry_pairs(bytes), whole = threefry_whole_pairs(bytes);
+    uint32_t *out = j->out;
     size_t stop = whole < end ? whole : end;
     if (begin < stop) {
         cpu_kernels_get()->random.threefry(j->key, (uint32_t)begin, (uint32_t)(pairs + begin), out + begin,
@@ -23,15 +26,33 @@ static void bits_range(void *arg, size_t begin, size_t end)
     threefry_bits_range(j->key, out, bytes, begin, end);
 }
 
+/* Each key has its part of n, one after the other; a part may begin between words. */
+static int fill(node *n, const char *keys, size_t count)
+{
+    random_job j = {.bytes = node_bytes(n) / count};
+    buffer *room = j.bytes % sizeof *j.out && count > 1 ? buffer_new(j.bytes) : NULL;
+    if (j.bytes % sizeof *j.out && count > 1 && !room)
+        return -1;
+    for (size_t i = 0; i < count; i++) {
+        char *to = n->data + i * j.bytes;
+        j.out = (uint32_t *)(void *)(room ? room->data : to);
+        memcpy(j.key, keys + i * sizeof j.key, sizeof j.key);
+        pool_for(threefry_pairs(j.bytes), 4096, bits_range, &j);
+        if (room)
+            memcpy(to, room->data, j.bytes);
+    }
+    buffer_release(room);
+    return 0;
+}
+
 int cpu_eval_random_bits(node *n)
 {
-    random_job j = {.n = n};
     const node *key = n->inputs[0];
-    walk_copy_dense(key, (char *)j.key);
-    if (node_allocate(n))
-        return -1;
-    size_t pairs = threefry_pairs(node_bytes(n));
-    if (pairs)
-        pool_for(pairs, 4096, bits_range, &j);
-    return 0;
+    buffer *temp;
+    const char *keys = walk_dense(key, &temp);
+    int rc = keys ? node_allocate(n) : -1;
+    if (rc == 0 && n->size)
+        rc = fill(n, keys, key->size / 2);
+    buffer_release(temp);
+    return rc;
 }

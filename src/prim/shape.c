@@ -210,8 +210,13 @@ int shape_attention(node *const *in, size_t n, const void *params, prim_spec *ou
 
 int shape_random_bits(node *const *in, size_t n, const void *params, prim_spec *out)
 {
-    (void)in, (void)n;
+    (void)n;
     const prim_random_bits *p = params;
-    set(out, p->width == 4 ? MLX_UINT32 : p->width == 2 ? MLX_UINT16 : MLX_UINT8, p->shape, p->ndim);
+    int keys = in[0]->ndim - 1;
+    if (keys + p->ndim > MX_MAX_DIMS)
+        return error_set("[bits] the result would have more than %d dimensions", MX_MAX_DIMS);
+    set(out, p->width == 4 ? MLX_UINT32 : p->width == 2 ? MLX_UINT16 : MLX_UINT8, in[0]->shape, keys);
+    for (int i = 0; i < p->ndim; i++)
+        out->shape[out->ndim++] = p->shape[i];
     return 1;
 }

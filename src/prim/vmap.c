@@ -23,11 +23,30 @@ mlx_array vmap_front(const vmap_args *a, size_t i)
     return vmap_is(a, i) ? vmap_move(a->in[i], a->axes[i], 0) : a->in[i];
 }
 
+/* Ones along `ndim` axes after the mapped one, as an array whose shape says it: of a graph that will be used
+ * with other sizes. */
+static mlx_array axis_alone(const vmap_args *a, int ndim)
+{
+    size_t i = 0;
+    while (!vmap_is(a, i))
+        i++;
+    mlx_array x = vmap_front(a, i);
+    for (int k = mx_ndim(x) - 1; k > 0 && !mx_is_null(x); k--)
+        x = mx_any(x, &k, 1, false);
+    for (int k = 0; k < ndim; k++)
+        x = mx_expand_dims(x, -1);
+    return x;
+}
+
 mlx_array vmap_full(const vmap_args *a, size_t i)
 {
     int shape[MX_MAX_DIMS + 1], ndim = mx_ndim(a->in[i]);
     if (vmap_is(a, i))
         return vmap_front(a, i);
+    if (node_dynamic(0)) {
+        mlx_array in[2] = {a->in[i], axis_alone(a, ndim)};
+        return prim_make(PRIM_Broadcast, in, 2, NULL, 0);
+    }
     shape[0] = a->size;
     if (ndim)
         memcpy(shape + 1, mx_shape(a->in[i]), (size_t)ndim * sizeof *shape);

@@ -21,6 +21,8 @@ typedef struct vmap_args {
 #include "prim/prim.def"
 #undef PRIM
 
+/* For rules that have more than one way: only the first input has the axis, which joins its axis 0. */
+void vmap_batch(const vmap_args *a, mlx_array *out, int *axes);
 /* Is input i mapped? */
 static inline bool vmap_is(const vmap_args *a, size_t i) { return a->axes[i] >= 0; }
 /* x with axis `from` moved to `to`. */

@@ -69,7 +69,8 @@ void vmap_rope(const vmap_args *a, mlx_array *out, int *axes)
     const prim_rope *p = a->n->params;
     uint32_t last = a->n->n_inputs - 1;
     mlx_array in[3];
-    if (!p->offsets || a->n->inputs[last]->size == 1) {
+    bool one = p->offsets && a->n->inputs[last]->size == 1;
+    if (!p->offsets || (one && !vmap_is(a, last))) {
         vmap_leading(a, out, axes);
         return;
     }
@@ -79,7 +80,10 @@ void vmap_rope(const vmap_args *a, mlx_array *out, int *axes)
     }
     in[0] = join(vmap_full(a, 0));
     in[1] = a->in[1]; /* the frequencies, if there are any */
-    in[last] = join(vmap_full(a, last));
+    in[last] = vmap_full(a, last);
+    if (one) /* for each sequence of the entry */
+        in[last] = mx_broadcast_to(mx_reshape(in[last], SHAPE(a->size, 1)), SHAPE(a->size, a->n->shape[0]));
+    in[last] = join(in[last]);
     vmap_remake(a, in, NULL, 0, out, axes);
     out[0] = part(out[0], a->size);
 }

@@ -23,6 +23,10 @@ void vmap_reshape(const vmap_args *a, mlx_array *out, int *axes)
 /* Further inputs only lend their shapes. */
 void vmap_broadcast(const vmap_args *a, mlx_array *out, int *axes)
 {
+    if (a->n->n_inputs > 1) {
+        vmap_elementwise(a, out, axes);
+        return;
+    }
     remake_target(a, a->n->prim, vmap_aligned(a, 0, a->n->ndim), out, axes);
 }
 

@@ -492,7 +492,7 @@ RELATION(random_bits)
     return size >= sizeof *p && p->ndim >= 0 && p->ndim <= MX_MAX_DIMS &&
            size == sizeof *p + (size_t)p->ndim * sizeof(int32_t) &&
            (p->width == 1 || p->width == 2 || p->width == 4) && are_sizes(p->shape, (size_t)p->ndim) &&
-           in[0]->shape[0] == 2;
+           last_of(in[0]) == 2;
 }
 
 /* --- transforms and matrices --- */
