@@ -13,9 +13,25 @@ typedef struct members {
 
 static bool is_any(const char *bk) { return !bk || strcmp(bk, "any") == 0; }
 
+static bool is_known(const char *bk)
+{
+    static const char *const backends[] = {"mpi", "nccl", "jaccl", "ring"};
+    for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
+        if (strcmp(bk, backends[i]) == 0)
+            return true;
+    return is_any(bk);
+}
+
 /* The group of one, or NULL with an error. */
 static members *group_init(bool strict, const char *bk)
 {
+    if (bk && !is_known(bk)) {
+        error_set("[distributed] The only valid values for backend are 'any', 'mpi', 'nccl', 'jaccl' and "
+                  "'ring' but "
+                  "'%s' was provided.",
+                  bk);
+        return NULL;
+    }
     if (strict) {
         error_set(
             "[distributed] Couldn't initialize any distributed backend: none is built in (asked for \"%s\")",
