@@ -2,7 +2,7 @@
  *
  * The lazy nodes that lead to the outputs are listed inputs before users by a walk with a stack of its own;
  * which nodes it has seen is in a map, so that the graph is left as it was. A node of several results is
- * written with all of them: what reads one of them (Item) has that result's name. */
+ * written with all of them: what reads one of them (Item) has that result's name. The text is MLX's. */
 #include "base/error.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -199,11 +199,44 @@ static const char *name_of(mx_node_namer *namer, node *n)
     return name ? name : "";
 }
 
-/* "A float32 (2, 3)" */
+/* "A [(2,3), float32]" */
 static void print_array(FILE *f, mx_node_namer *namer, node *n)
 {
-    fprintf(f, "%s %s %s", name_of(namer, n), mx_dtype_name((mlx_dtype)n->dtype),
-            shape_text(n->shape, n->ndim));
+    fprintf(f, "%s [(", name_of(namer, n));
+    for (int i = 0; i < n->ndim; i++)
+        fprintf(f, i ? ",%d" : "%d", n->shape[i]);
+    fprintf(f, "), %s]", mx_dtype_name((mlx_dtype)n->dtype));
+}
+
+/* What MLX calls a primitive of this node: some names follow from parameters. */
+static void print_label(FILE *f, const node *n)
+{
+    static const char *const reductions[] = {"Sum", "Prod", "Max", "Min", "And", "Or"},
+                             *const scans[] = {"CumSum", "CumProd", "CumMax", "CumMin", "CumLogAddExp"},
+                             *const updates[] = {"", " Sum", " Prod", " Max", " Min"};
+    const char *name = prim_table[n->prim].name;
+    const prim_compiled *program = n->params;
+    switch (n->prim) {
+    case PRIM_Compiled: /* and what it is made of */
+        fputs(name, f);
+        for (int i = 0; i < program->count; i++)
+            fputs(prim_table[program->ops[i].prim].name, f);
+        break;
+    case PRIM_Reduce:
+        fputs(reductions[((const prim_reduce *)n->params)->kind], f);
+        break;
+    case PRIM_Scan:
+        fputs(scans[((const prim_scan *)n->params)->kind], f);
+        break;
+    case PRIM_Scatter:
+        fprintf(f, "%s%s", name, updates[((const prim_gather *)n->params)->mode]);
+        break;
+    case PRIM_ScatterAxis:
+        fprintf(f, "%s%s", name, updates[((const prim_scatter_axis *)n->params)->mode]);
+        break;
+    default:
+        fputs(name, f);
+    }
 }
 
 /* The results of entry i: itself, or the Items of it. */
@@ -222,37 +255,33 @@ static size_t results(const listing *l, size_t i, size_t k, node **out)
     return 0;
 }
 
-static void print_names(FILE *f, mx_node_namer *namer, const char *title, node *const *nodes, size_t n,
-                        bool inputs)
-{
-    bool first = true;
-    fprintf(f, "%s: ", title);
-    for (size_t i = 0; i < n; i++)
-        if (!inputs || is_input(nodes[i])) {
-            fprintf(f, "%s%s", first ? "" : ", ", name_of(namer, nodes[i]));
-            first = false;
-        }
-    fprintf(f, "\n");
-}
-
 static int print_lines(FILE *f, mx_node_namer *namer, const listing *l, const mlx_array *outputs, size_t n)
 {
     node *result;
-    print_names(f, namer, "Inputs", l->nodes, l->count, true);
-    fprintf(f, "Outputs: ");
-    for (size_t i = 0; i < n; i++)
-        fprintf(f, "%s%s", i ? ", " : "", name_of(namer, node_of(outputs[i])));
+    const char *sign = "Inputs: ";
+    for (size_t i = 0; i < l->count; i++)
+        if (is_input(l->nodes[i])) {
+            fputs(sign, f);
+            print_array(f, namer, l->nodes[i]);
+            sign = ", ";
+        }
+    fputs(*sign == 'I' ? "Inputs: \nOutputs: " : "\nOutputs: ", f);
+    for (size_t i = 0; i < n; i++) {
+        fputs(i ? ", " : "", f);
+        print_array(f, namer, node_of(outputs[i]));
+    }
     fprintf(f, "\n");
     for (size_t i = 0; i < l->count; i++) {
         node *x = l->nodes[i];
         if (is_input(x) || x->prim == PRIM_Item)
             continue;
-        fprintf(f, "%s ", prim_table[x->prim].name);
+        print_label(f, x);
+        fputc(' ', f);
         for (uint32_t k = 0; k < x->n_inputs; k++) {
             fprintf(f, "%s", k ? ", " : "");
             print_array(f, namer, x->inputs[k]);
         }
-        const char *sign = " -> ";
+        sign = " -> ";
         for (size_t at = results(l, i, 0, &result); at; at = results(l, i, at, &result)) {
             fprintf(f, "%s", sign);
             print_array(f, namer, result);
@@ -275,38 +304,63 @@ static void quote(FILE *f, const char *text)
     fputc('"', f);
 }
 
+/* Is x read by a node of the list? */
+static bool is_read(const map *read, const node *x)
+{
+    return map_get(read, (const char *)&x, sizeof x, NULL);
+}
+
+/* Notes what nodes read. Views of one of several results stand for the result. */
+static int note_read(const listing *l, map *read)
+{
+    for (size_t i = 0; i < l->count; i++)
+        for (uint32_t k = 0; !is_input(l->nodes[i]) && k < l->nodes[i]->n_inputs; k++)
+            if (!is_read(read, l->nodes[i]->inputs[k]) &&
+                map_put(read, (const char *)&l->nodes[i]->inputs[k], sizeof(node *), 1))
+                return -1;
+    return 0;
+}
+
+static void print_place(FILE *f, mx_node_namer *namer, const char *rank, node *x)
+{
+    fprintf(f, "{ %s", rank);
+    quote(f, name_of(namer, x));
+    fprintf(f, "; }\n");
+}
+
+/* Node i, the arrows to it, its results and the arrows to them. */
+static void print_op(FILE *f, mx_node_namer *namer, const listing *l, size_t i, const map *read)
+{
+    node *x = l->nodes[i], *result;
+    fprintf(f, "{ %zu [label =\"", i);
+    print_label(f, x);
+    fprintf(f, "\", shape=rectangle]; }\n");
+    for (uint32_t k = 0; k < x->n_inputs; k++) {
+        quote(f, name_of(namer, x->inputs[k]));
+        fprintf(f, " -> %zu\n", i);
+    }
+    for (size_t at = results(l, i, 0, &result); at; at = results(l, i, at, &result)) {
+        print_place(f, namer, is_read(read, result) ? "" : "rank=sink; ", result);
+        fprintf(f, "%zu -> ", i);
+        quote(f, name_of(namer, result));
+        fprintf(f, "\n");
+    }
+}
+
 static int print_dot(FILE *f, mx_node_namer *namer, const listing *l, const mlx_array *outputs, size_t n)
 {
-    node *result;
+    map read = {0};
+    (void)outputs, (void)n;
+    int rc = note_read(l, &read);
     fprintf(f, "digraph {\n");
-    for (size_t i = 0; i < l->count; i++) {
-        node *x = l->nodes[i];
-        if (is_input(x)) {
-            fprintf(f, "  { rank=source; ");
-            quote(f, name_of(namer, x));
-            fprintf(f, "; }\n");
-        }
-        if (is_input(x) || x->prim == PRIM_Item)
-            continue;
-        fprintf(f, "  { op%zu [label=\"%s\", shape=rectangle]; }\n", i, prim_table[x->prim].name);
-        for (uint32_t k = 0; k < x->n_inputs; k++) {
-            fprintf(f, "  ");
-            quote(f, name_of(namer, x->inputs[k]));
-            fprintf(f, " -> op%zu\n", i);
-        }
-        for (size_t at = results(l, i, 0, &result); at; at = results(l, i, at, &result)) {
-            fprintf(f, "  op%zu -> ", i);
-            quote(f, name_of(namer, result));
-            fprintf(f, "\n");
-        }
-    }
-    for (size_t i = 0; i < n; i++) {
-        fprintf(f, "  { rank=sink; ");
-        quote(f, name_of(namer, node_of(outputs[i])));
-        fprintf(f, "; }\n");
-    }
-    fprintf(f, "}\n");
-    return error_pending() ? -1 : 0;
+    for (size_t i = 0; i < l->count && rc == 0; i++)
+        if (is_input(l->nodes[i]))
+            print_place(f, namer, "rank=source; ", l->nodes[i]);
+        else if (l->nodes[i]->prim != PRIM_Item)
+            print_op(f, namer, l, i, &read);
+    fprintf(f, "}");
+    map_free(&read);
+    return rc || error_pending() ? -1 : 0;
 }
 
 typedef int (*printer)(FILE *f, mx_node_namer *namer, const listing *l, const mlx_array *outputs, size_t n);

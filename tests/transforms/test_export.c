@@ -11,6 +11,8 @@
 
 static const float six[6] = {0, 1, 2, 3, 4, 5};
 
+#define FUNCTION(name) static int name(void *user, const mlx_array *in, size_t n, mx_arrays *out)
+
 typedef int (*printer)(FILE *file, mx_node_namer *namer, const mlx_array *outputs, size_t n);
 
 /* What a printer writes; the caller frees it. */
@@ -52,18 +54,18 @@ static void a_line_a_node(void **state)
     mlx_array x = mx_from(six, SHAPE(2, 3), MLX_FLOAT32), y = mx_exp(x), z = mx_add(y, mx_add(x, y));
     mx_node_namer_set_name(namer, x, "x");
     char *text = text_of(mx_print_graph, namer, &z, 1);
-    assert_string_equal(text, "Inputs: x\n"
-                              "Outputs: B\n"
-                              "Exp x float32 (2, 3) -> C float32 (2, 3)\n"
-                              "Add x float32 (2, 3), C float32 (2, 3) -> D float32 (2, 3)\n"
-                              "Add C float32 (2, 3), D float32 (2, 3) -> B float32 (2, 3)\n");
+    assert_string_equal(text, "Inputs: x [(2,3), float32]\n"
+                              "Outputs: B [(2,3), float32]\n"
+                              "Exp x [(2,3), float32] -> C [(2,3), float32]\n"
+                              "Add x [(2,3), float32], C [(2,3), float32] -> D [(2,3), float32]\n"
+                              "Add C [(2,3), float32], D [(2,3), float32] -> B [(2,3), float32]\n");
     free(text);
     assert_ok(mx_eval(y) == 0);
     text = text_of(mx_print_graph, namer, &z, 1);
-    assert_string_equal(text, "Inputs: C, x\n"
-                              "Outputs: B\n"
-                              "Add x float32 (2, 3), C float32 (2, 3) -> D float32 (2, 3)\n"
-                              "Add C float32 (2, 3), D float32 (2, 3) -> B float32 (2, 3)\n");
+    assert_string_equal(text, "Inputs: C [(2,3), float32], x [(2,3), float32]\n"
+                              "Outputs: B [(2,3), float32]\n"
+                              "Add x [(2,3), float32], C [(2,3), float32] -> D [(2,3), float32]\n"
+                              "Add C [(2,3), float32], D [(2,3), float32] -> B [(2,3), float32]\n");
     free(text);
     mx_node_namer_free(namer);
     mx_release(0);
@@ -77,9 +79,9 @@ static void several_results_of_one_node(void **state)
     assert_ok(mx_eval(w) == 0 && mx_quantize(w, 32, 4, q) == 0);
     char *text = text_of(mx_print_graph, namer, q, 3);
     assert_string_equal(
-        text, "Inputs: A\n"
-              "Outputs: B, C, D\n"
-              "Quantize A float32 (2, 32) -> B uint32 (2, 4), C float32 (2, 1), D float32 (2, 1)\n");
+        text, "Inputs: A [(2,32), float32]\n"
+              "Outputs: B [(2,4), uint32], C [(2,1), float32], D [(2,1), float32]\n"
+              "Quantize A [(2,32), float32] -> B [(2,4), uint32], C [(2,1), float32], D [(2,1), float32]\n");
     free(text);
     mx_node_namer_free(namer);
     mx_release(0);
@@ -89,20 +91,48 @@ static void dot(void **state)
 {
     (void)state;
     mx_node_namer *namer = mx_node_namer_new();
-    mlx_array x = mx_from(six, SHAPE(6), MLX_FLOAT32), y = mx_multiply(x, x);
+    mlx_array x = mx_from(six, SHAPE(6), MLX_FLOAT32), y = mx_cummax(mx_multiply(x, x), 0, false, true);
     mx_node_namer_set_name(namer, x, "the \"x\"");
     char *text = text_of(mx_export_to_dot, namer, &y, 1);
     assert_string_equal(text, "digraph {\n"
-                              "  { rank=source; \"the \\\"x\\\"\"; }\n"
-                              "  { op1 [label=\"Multiply\", shape=rectangle]; }\n"
-                              "  \"the \\\"x\\\"\" -> op1\n"
-                              "  \"the \\\"x\\\"\" -> op1\n"
-                              "  op1 -> \"B\"\n"
-                              "  { rank=sink; \"B\"; }\n"
-                              "}\n");
+                              "{ rank=source; \"the \\\"x\\\"\"; }\n"
+                              "{ 1 [label =\"Multiply\", shape=rectangle]; }\n"
+                              "\"the \\\"x\\\"\" -> 1\n"
+                              "\"the \\\"x\\\"\" -> 1\n"
+                              "{ \"B\"; }\n"
+                              "1 -> \"B\"\n"
+                              "{ 2 [label =\"CumMax\", shape=rectangle]; }\n"
+                              "\"B\" -> 2\n"
+                              "{ rank=sink; \"C\"; }\n"
+                              "2 -> \"C\"\n"
+                              "}");
     free(text);
     assert_int_equal(mx_print_graph(stderr, namer, &MX_NULL, 1), -1);
     assert_error("[graph] output 0 is null");
+    mx_node_namer_free(namer);
+    mx_release(0);
+}
+
+FUNCTION(sigmoid_of_sum)
+{
+    (void)user, (void)n;
+    return mx_arrays_add(out, mx_sigmoid(mx_add(in[0], in[0])));
+}
+
+static void fused_nodes_name_what_they_are_made_of(void **state)
+{
+    (void)state;
+    mx_node_namer *namer = mx_node_namer_new();
+    mlx_array x = mx_from(six, SHAPE(6), MLX_FLOAT32);
+    mx_arrays out = {0};
+    assert_ok(mx_compiled(8, sigmoid_of_sum, NULL, false, NULL, 0, &x, 1, &out) == 0);
+    char *text = text_of(mx_print_graph, namer, out.items, 1);
+    assert_string_equal(text, "Inputs: A [(6), float32]\n"
+                              "Outputs: B [(6), float32]\n"
+                              "CompiledAddSigmoid A [(6), float32] -> B [(6), float32]\n");
+    free(text);
+    mx_compile_clear_cache();
+    mx_arrays_free(&out);
     mx_node_namer_free(namer);
     mx_release(0);
 }
@@ -132,8 +162,6 @@ static void deep_graphs_and_no_memory(void **state)
 /* --- functions in files --- */
 
 static char path[] = "mica-test-export-XXXXXX";
-
-#define FUNCTION(name) static int name(void *user, const mlx_array *in, size_t n, mx_arrays *out)
 
 /* What every primitive that files know is in. */
 FUNCTION(layers)
@@ -465,6 +493,7 @@ int main(void)
         cmocka_unit_test(a_line_a_node),
         cmocka_unit_test(several_results_of_one_node),
         cmocka_unit_test(dot),
+        cmocka_unit_test(fused_nodes_name_what_they_are_made_of),
         cmocka_unit_test(deep_graphs_and_no_memory),
         cmocka_unit_test(functions_come_back),
         cmocka_unit_test(signatures_and_names),
