@@ -1,4 +1,4 @@
-/* Random graphs: a few hundred functions of two arrays, each made of up to a dozen ops with operands, axes
+/* Random graphs: some hundred functions of two arrays, each made of up to a dozen ops with operands, axes
  * and numbers drawn from a fixed seed, all valid by construction. What one gives does not depend on how it is
  * run:
  *
@@ -12,13 +12,16 @@
 
 #include "mx.h"
 
+#include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { GRAPHS = 300, STEPS = 12, LARGEST = 400, ENTRIES = 3, MAX_VALUES = ENTRIES * LARGEST };
+enum { STEPS = 12, LARGEST = 400, ENTRIES = 3, MAX_VALUES = ENTRIES * LARGEST };
 
 static const float tolerance = 2e-4f;
+static uint64_t first = 1, last = 300; /* seeds; MICA_TEST_GRAPHS="FIRST LAST" gives others */
 static float expected[MAX_VALUES], got[MAX_VALUES];
 static FILE *portable_values; /* per graph: a count and as many floats, from the other process */
 
@@ -153,11 +156,101 @@ static mlx_array moved(uint32_t op, mlx_array x, uint64_t *state)
     }
 }
 
+/* The array's numbers, repeated or cut, as (rows, columns). */
+static mlx_array as_matrix(mlx_array x, int rows, int columns)
+{
+    mlx_array flat = mx_flatten(x, 0, -1);
+    int size = (int)mx_size(x), times = (rows * columns + size - 1) / size;
+    flat = mx_slice_axis(mx_tile(flat, &times, 1), 0, 0, rows * columns);
+    return mx_reshape(flat, SHAPE(rows, columns));
+}
+
+static mlx_array constant(uint64_t *state, int rows, int columns)
+{
+    float numbers[8 * 64];
+    for (int i = 0; i < rows * columns; i++)
+        numbers[i] = (float)draw(state, 2001) * 1e-3f - 1;
+    return mx_from(numbers, SHAPE(rows, columns), MLX_FLOAT32);
+}
+
+static mlx_array ints(uint64_t *state, int n, uint32_t below)
+{
+    int numbers[8];
+    for (int i = 0; i < n; i++)
+        numbers[i] = (int)draw(state, below);
+    return mx_from(numbers, &n, 1, MLX_INT32);
+}
+
+/* What models are made of, on matrices. */
+static mlx_array layer(uint32_t op, mlx_array x, uint64_t *state)
+{
+    mlx_array m = as_matrix(x, 4, 8), q[3], y;
+    switch (op) {
+    case 0:
+        return mx_rms_norm(m, mx_flatten(constant(state, 1, 8), 0, -1), 1e-2f);
+    case 1:
+        return mx_layer_norm(m, MX_NULL, mx_mean(m, SHAPE(0), false), 1e-2f);
+    case 2:
+        return mx_squeeze(
+            mx_rope(mx_expand_dims(m, 0), 6, draw(state, 2), 100, 1, (int)draw(state, 9), MX_NULL), 0);
+    case 3:
+        y = mx_reshape(m, SHAPE(1, 2, 4, 4));
+        return mx_scaled_dot_product_attention(y, mx_tanh(y), y, 0.5f,
+                                               draw(state, 2) ? MX_MASK_CAUSAL : MX_MASK_NONE, MX_NULL);
+    case 4:
+        return mx_conv1d(mx_expand_dims(m, 0), mx_reshape(constant(state, 4, 24), SHAPE(4, 3, 8)), 1, 1, 1,
+                         1);
+    case 5:
+        if (mx_quantize(constant(state, 8, 64), 32, 4, q))
+            return MX_NULL;
+        return mx_tanh(mx_quantized_matmul(as_matrix(x, 2, 64), q[0], q[1], q[2], true, 32, 4, MX_EXACT));
+    case 6:
+        return mx_tanh(mx_gather_mm(mx_reshape(m, SHAPE(2, 2, 8)),
+                                    mx_reshape(constant(state, 8, 6), SHAPE(2, 8, 3)), ints(state, 3, 2),
+                                    ints(state, 3, 2), false));
+    default:
+        return mx_tanh(mx_abs(mx_fft_rfft(m, 8, -1, MX_FFT_BACKWARD)));
+    }
+}
+
+/* Elements moved by indices, strides and positions. */
+static mlx_array picked(uint32_t op, mlx_array x, int axis, uint64_t *state)
+{
+    uint32_t n = (uint32_t)mx_dim(x, axis);
+    mlx_array places = ints(state, 2, n), m;
+    switch (op) {
+    case 0:
+        return mx_take(x, places, axis);
+    case 1:
+        return mx_take_along_axis(x, mx_argsort(x, axis), axis);
+    case 2:
+        m = as_matrix(x, 4, 6);
+        return mx_put_along_axis(m, mx_argsort(constant(state, 4, 6), 1), mx_tanh(m), 1);
+    case 3:
+        return mx_pad(x, &axis, 1, SHAPE(1), SHAPE(1), mx_mean(x, NULL, 0, false), "constant");
+    case 4:
+        m = as_matrix(x, 4, 6);
+        return mx_scatter_add(m, (mlx_array[]){ints(state, 2, 4)}, 1,
+                              mx_reshape(as_matrix(x, 2, 6), SHAPE(2, 1, 6)), (const int[]){0});
+    case 5:
+        return mx_as_strided(as_matrix(x, 4, 6), SHAPE(3, 2), (const int64_t[]){7, -2}, 2,
+                             draw(state, 6) + 3);
+    case 6:
+        return mx_slice_dynamic(as_matrix(x, 4, 6), ints(state, 2, 3), SHAPE(0, 1), SHAPE(2, 4));
+    case 7:
+        return mx_slice_update_dynamic(as_matrix(x, 4, 6), as_matrix(x, 2, 4), ints(state, 2, 3),
+                                       SHAPE(0, 1));
+    default:
+        return mx_slice_update(as_matrix(x, 4, 6), mx_tanh(as_matrix(x, 2, 3)), (const int[]){1, 0},
+                               (const int[]){3, 6}, (const int[]){1, 2});
+    }
+}
+
 /* One more array, made of those before it. */
 static mlx_array step(const mlx_array *x, uint32_t n, uint64_t *state)
 {
     mlx_array a = x[n - 1 - draw(state, n < 3 ? n : 3)], b = x[draw(state, n)];
-    uint32_t kind = draw(state, 8);
+    uint32_t kind = draw(state, 10);
     if (mx_ndim(a) == 0 && kind > 3)
         kind = 3;
     int axis = mx_ndim(a) ? (int)draw(state, (uint32_t)mx_ndim(a)) : 0;
@@ -174,6 +267,10 @@ static mlx_array step(const mlx_array *x, uint32_t n, uint64_t *state)
         return reduced(draw(state, 4), a, axis, draw(state, 2));
     case 6:
         return moved(draw(state, 4), a, state);
+    case 7:
+        return layer(draw(state, 8), a, state);
+    case 8:
+        return picked(draw(state, 9), a, axis, state);
     default:
         return mx_ndim(a) < 2 ? mx_square(a) : mx_tanh(mx_matmul(a, mx_swapaxes(a, -1, -2)));
     }
@@ -245,7 +342,7 @@ static void compare(uint64_t seed, const char *way, size_t n, size_t m)
 static void compiled_is_plain(void **test)
 {
     (void)test;
-    for (uint64_t seed = 1; seed <= GRAPHS; seed++)
+    for (uint64_t seed = first; seed <= last; seed++)
         for (uint64_t entry = 0; entry < 2; entry++) { /* traced, then kept */
             size_t mark = mx_mark();
             mlx_array in[2];
@@ -263,7 +360,7 @@ static void compiled_is_plain(void **test)
 static void mapped_is_a_loop(void **test)
 {
     (void)test;
-    for (uint64_t seed = 1; seed <= GRAPHS; seed++) {
+    for (uint64_t seed = first; seed <= last; seed++) {
         size_t mark = mx_mark(), n = 0;
         mlx_array in[ENTRIES][2], parts[2][ENTRIES], both[2], y;
         int axes[2] = {0, seed % 3 ? (int)(seed % 2) : -1}, out_axis = 0; /* -1: shared by the entries */
@@ -287,7 +384,7 @@ static void portable_kernels_agree(void **test)
 {
     (void)test;
     rewind(portable_values);
-    for (uint64_t seed = 1; seed <= GRAPHS; seed++) {
+    for (uint64_t seed = first; seed <= last; seed++) {
         size_t mark = mx_mark(), m;
         mlx_array in[2];
         inputs(seed, 0, in);
@@ -306,7 +403,7 @@ static bool run_portable(void)
     pid_t child = portable_values ? fork() : -1;
     if (child == 0) {
         setenv("MICA_CPU_ISA", "portable", 1);
-        for (uint64_t seed = 1; seed <= GRAPHS; seed++) {
+        for (uint64_t seed = first; seed <= last; seed++) {
             size_t mark = mx_mark();
             mlx_array in[2];
             inputs(seed, 0, in);
@@ -338,6 +435,9 @@ int main(void)
         cmocka_unit_test(mapped_is_a_loop),
         cmocka_unit_test(portable_kernels_agree),
     };
+    const char *seeds = getenv("MICA_TEST_GRAPHS");
+    if (seeds && sscanf(seeds, "%" SCNu64 " %" SCNu64, &first, &last) != 2)
+        return 1;
     if (!run_portable()) {
         fprintf(stderr, "the process with portable kernels failed\n");
         return 1;
