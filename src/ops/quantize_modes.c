@@ -207,6 +207,18 @@ static mlx_array requantized(mlx_array x, int f, mlx_array global_scale)
     return mx_dequantize_mode(q[0], q[1], MX_NULL, 0, 0, formats[f].name, global_scale, &t);
 }
 
+/* x, quantized, times the right side, in x's dtype. */
+static mlx_array rounded_product(mlx_array x, mlx_array right, int f, mlx_array global_scale)
+{
+    mlx_array left = requantized(x, f, global_scale);
+    if (mx_is_null(left) || mx_is_null(right))
+        return MX_NULL;
+    mlx_array y = mx_matmul(left, right);
+    return mx_is_null(y) ? y : mx_astype(y, mx_dtype_of(x));
+}
+
+/* What flows back through rounding is zero nearly everywhere. So the product is computed apart from any
+ * gradient, and a QQMatmul node around it says what its gradient is taken to be. */
 mlx_array mx_qqmm(mlx_array x, mlx_array w, mlx_array w_scales, int group_size, int bits, const char *mode,
                   mlx_array global_scale_x, mlx_array global_scale_w)
 {
@@ -231,16 +243,16 @@ mlx_array mx_qqmm(mlx_array x, mlx_array w, mlx_array w_scales, int group_size, 
     if (packed && !check_pair(op, f, w, w_scales, MX_NULL))
         return MX_NULL;
     bool vector = mx_ndim(x) == 1;
-    mlx_array left = requantized(vector ? mx_expand_dims(x, 0) : x, f, global_scale_x);
+    x = vector ? mx_expand_dims(x, 0) : x;
     mlx_array right = packed ? right_side(w, w_scales, f, true, global_scale_w)
-                             : mx_swapaxes(requantized(w, f, global_scale_w), -1, -2);
-    if (mx_is_null(left) || mx_is_null(right))
-        return MX_NULL;
-    mlx_array y = mx_matmul(left, right);
-    if (mx_is_null(y))
-        return y;
-    y = mx_astype(y, t);
-    return vector ? mx_squeeze(y, 0) : y;
+                             : mx_swapaxes(requantized(mx_stop_gradient(w), f, global_scale_w), -1, -2);
+    mlx_array y = rounded_product(mx_stop_gradient(x), right, f, global_scale_x);
+    if (!mx_is_null(y) && !packed) {
+        prim_quant_fp params = {group_size, bits, (int32_t)t};
+        mlx_array in[5] = {y, x, w, global_scale_x, global_scale_w};
+        y = prim_make(PRIM_QQMatmul, in, mx_is_null(global_scale_x) ? 3 : 5, &params, sizeof params);
+    }
+    return vector && !mx_is_null(y) ? mx_squeeze(y, 0) : y;
 }
 
 mlx_array mx_to_fp8(mlx_array x)

@@ -76,3 +76,25 @@ void grad_gather_qmm(const grad_args *a, mlx_array *grads)
     matrix = mx_reshape(p->transpose ? turned(matrix) : matrix, shape, (size_t)n);
     through_affine(matrix, w, scales, biases, p, a->wanted + 2, grads + 2);
 }
+
+/* The mode that groups and bits are of. */
+static const char *mode_of(const prim_quant_fp *p)
+{
+    return p->group == 16 ? "nvfp4" : p->bits == 8 ? "mxfp8" : "mxfp4";
+}
+
+/* x @ w^T: the gradients are products of quantized matrices too, along their other axes (MLX's rule). */
+void grad_qqmm(const grad_args *a, mlx_array *grads)
+{
+    const prim_quant_fp *p = a->n->params;
+    mlx_array g = a->given[0], x = a->in[1], w = a->in[2], most = MX_NULL;
+    bool scaled = a->n->n_inputs == 5;
+    if (scaled)
+        most = mx_astype(mx_max(mx_abs(mx_reshape(g, SHAPE(-1))), SHAPE(0), false), MLX_FLOAT32);
+    if (a->wanted[1])
+        grads[1] =
+            mx_qqmm(g, turned(w), MX_NULL, p->group, p->bits, mode_of(p), most, scaled ? a->in[4] : MX_NULL);
+    if (a->wanted[2])
+        grads[2] = mx_qqmm(turned(rows_of(g)), turned(rows_of(x)), MX_NULL, p->group, p->bits, mode_of(p),
+                           most, scaled ? a->in[3] : MX_NULL);
+}

@@ -195,7 +195,9 @@ typedef struct prim_quant {
 typedef struct prim_quant_fp {
     int32_t group, bits;
     int32_t dtype; /* DequantizeFP: of the result */
-} prim_quant_fp;   /* QuantizeFP, DequantizeFP: the mode follows from group and bits */
+} prim_quant_fp;   /* QuantizeFP, DequantizeFP, QQMatmul: the mode follows from group and bits */
+/* QQMatmul, the result of mx_qqmm, is its first input; the others say what it is the product of: x, w and,
+ * or not, the scales of all of both. Its dtype is x's. */
 typedef struct prim_norm {
     float eps;
     int32_t weight, bias; /* is there one? */

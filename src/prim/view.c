@@ -199,6 +199,7 @@ bool prim_view(node *n)
     case PRIM_Copy:
     case PRIM_StopGradient:
     case PRIM_Depends:
+    case PRIM_QQMatmul:
         memcpy(strides, in->strides, n->ndim * sizeof *strides);
         break;
     default:

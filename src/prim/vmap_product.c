@@ -151,3 +151,17 @@ void vmap_convolution(const vmap_args *a, mlx_array *out, int *axes)
     out[0] = mx_swapaxes(mx_unflatten(out[0], -1, SHAPE(groups, a->size, results / groups)), -3, -2);
     out[0] = mx_flatten(out[0], -2, -1);
 }
+
+/* The product has been mapped already; what it is of keeps rows in front of columns. */
+void vmap_qqmm(const vmap_args *a, mlx_array *out, int *axes)
+{
+    mlx_array in[5];
+    for (uint32_t i = 2; i < a->n->n_inputs; i++)
+        if (vmap_is(a, i)) {
+            vmap_loop(a, out, axes);
+            return;
+        }
+    for (uint32_t i = 0; i < a->n->n_inputs; i++)
+        in[i] = i < 2 ? vmap_full(a, i) : a->in[i];
+    vmap_remake(a, in, NULL, 0, out, axes);
+}

@@ -415,6 +415,13 @@ RELATION(quantize_fp)
     return has_float_format(p, in, n, 1) && last_of(in[0]) % p->group == 0;
 }
 
+RELATION(qqmm)
+{
+    UNUSED;
+    const bool scaled = n == 5;
+    return has_float_format(params, in, scaled ? 4 : 3, 3) && (n == 3 || (scaled && in[4]->size == 1));
+}
+
 static bool is_single(int dtype)
 {
     return dtype == MLX_FLOAT32 || dtype == MLX_FLOAT16 || dtype == MLX_BFLOAT16;

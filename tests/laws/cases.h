@@ -30,6 +30,7 @@ enum {
     SKIP_EMPTY = 2,
     SKIP_GRADIENT = 4, /* by design it is not the slope */
     SINGLE = 8,        /* has no float64 kernel */
+    COMPOSED = 16,     /* in float64 it is made of other operations */
 };
 
 #define F(...)                          \
@@ -351,6 +352,18 @@ static mlx_array quantize_fp(const mlx_array *x)
         return MX_NULL;
     return mx_dequantize_mode(q[0], q[1], MX_NULL, 0, 0, "mxfp8", MX_NULL, &t);
 }
+static mlx_array random_key(const mlx_array *x)
+{
+    return mx_random_bits(SHAPE(3), 1, mx_astype(x[0], MLX_UINT32));
+}
+static mlx_array rope_at(const mlx_array *x)
+{
+    return mx_rope_dynamic(x[0], 6, false, 100, 1, x[1], MX_NULL);
+}
+static mlx_array qqmm(const mlx_array *x)
+{
+    return mx_qqmm(x[0], x[1], MX_NULL, 0, 0, "mxfp8", MX_NULL, MX_NULL);
+}
 static mlx_array fp8(const mlx_array *x) { return mx_from_fp8(mx_to_fp8(x[0]), mx_dtype_of(x[0])); }
 static mlx_array rms_norm(const mlx_array *x) { return mx_rms_norm(x[0], x[1], 1e-5f); }
 static mlx_array layer_norm(const mlx_array *x) { return mx_layer_norm(x[0], x[1], x[2], 1e-5f); }
@@ -644,16 +657,16 @@ static const law laws[] = {
     {"var", var, 1, SKIP_EMPTY, {CUBE}},
     {"std, complex", var_complex, 1, SKIP_EMPTY | SINGLE, {P(3, {3, 4, 5})}},
     {"median", median, 1, SKIP_EMPTY, {CUBE}},
-    {"logsumexp of two axes", logsumexp2, 1, SKIP_EMPTY | SINGLE, {CUBE}},
-    {"softmax of two axes", softmax2, 1, SINGLE, {CUBE}},
+    {"logsumexp of two axes", logsumexp2, 1, SKIP_EMPTY | SINGLE | COMPOSED, {CUBE}},
+    {"softmax of two axes", softmax2, 1, SINGLE | COMPOSED, {CUBE}},
     {"logsumexp, complex", logsumexp_complex, 1, SKIP_EMPTY | SINGLE, {P(3, {3, 4, 5})}},
     {"logsumexp, double", logsumexp_double, 1, SKIP_EMPTY, {CUBE}},
     {"softmax, double", softmax_double, 1, 0, {CUBE}},
     {"argmax", argmax, 1, SKIP_EMPTY | SKIP_HALVES, {CUBE}},
     {"argmin", argmin, 1, SKIP_EMPTY | SKIP_HALVES, {CUBE}},
-    {"logsumexp", logsumexp, 1, SKIP_EMPTY | SINGLE, {CUBE}},
-    {"softmax", softmax, 1, SINGLE, {CUBE}},
-    {"softmax of axis 0", softmax0, 1, SINGLE, {CUBE}},
+    {"logsumexp", logsumexp, 1, SKIP_EMPTY | SINGLE | COMPOSED, {CUBE}},
+    {"softmax", softmax, 1, SINGLE | COMPOSED, {CUBE}},
+    {"softmax of axis 0", softmax0, 1, SINGLE | COMPOSED, {CUBE}},
     {"cumsum", cumsum, 1, 0, {CUBE}},
     {"cumsum, reverse", cumsum_back, 1, 0, {CUBE}},
     {"cumprod", cumprod, 1, 0, {CUBE}},
@@ -714,39 +727,50 @@ static const law laws[] = {
      SKIP_HALVES | SKIP_EMPTY | SINGLE,
      {F(3, {2, 3, 64}), F(3, {3, 5, 2}), F(3, {3, 5, 2})}},
     {"quantize, dequantize, mxfp8", quantize_fp, 1, SKIP_HALVES | SKIP_EMPTY | SINGLE, {F(2, {3, 64})}},
+    {"random_bits of a key",
+     random_key,
+     1,
+     SKIP_EMPTY | SKIP_GRADIENT | SKIP_HALVES,
+     {{MLX_INT32, 1, {2}, 0, 99}}},
+    {"rope, an offset of all",
+     rope_at,
+     2,
+     SKIP_EMPTY | SINGLE | COMPOSED,
+     {F(4, {2, 3, 4, 9}), {MLX_INT32, 1, {1}, 0, 9}}},
+    {"qqmm", qqmm, 2, SKIP_GRADIENT | SKIP_HALVES | SKIP_EMPTY | SINGLE, {F(2, {3, 64}), F(2, {5, 64})}},
     {"fp8", fp8, 1, SKIP_HALVES, {CUBE}},
-    {"rms_norm", rms_norm, 2, SKIP_EMPTY | SINGLE, {CUBE, P(1, {5})}},
-    {"layer_norm", layer_norm, 3, SKIP_EMPTY | SINGLE, {CUBE, P(1, {5}), F(1, {5})}},
-    {"layer_norm, plain", layer_norm_plain, 1, SKIP_EMPTY | SINGLE, {CUBE}},
-    {"rope", rope, 1, SINGLE, {F(4, {2, 3, 4, 9})}},
-    {"rope, traditional", rope_pairs, 1, SINGLE, {F(4, {2, 3, 4, 8})}},
-    {"rope, an offset each", rope_each, 1, SKIP_EMPTY | SINGLE, {F(4, {2, 3, 4, 9})}},
+    {"rms_norm", rms_norm, 2, SKIP_EMPTY | SINGLE | COMPOSED, {CUBE, P(1, {5})}},
+    {"layer_norm", layer_norm, 3, SKIP_EMPTY | SINGLE | COMPOSED, {CUBE, P(1, {5}), F(1, {5})}},
+    {"layer_norm, plain", layer_norm_plain, 1, SKIP_EMPTY | SINGLE | COMPOSED, {CUBE}},
+    {"rope", rope, 1, SINGLE | COMPOSED, {F(4, {2, 3, 4, 9})}},
+    {"rope, traditional", rope_pairs, 1, SINGLE | COMPOSED, {F(4, {2, 3, 4, 8})}},
+    {"rope, an offset each", rope_each, 1, SKIP_EMPTY | SINGLE | COMPOSED, {F(4, {2, 3, 4, 9})}},
     {"attention, sinks",
      attention_sinks,
      3,
-     SKIP_EMPTY | SINGLE,
+     SKIP_EMPTY | SINGLE | COMPOSED,
      {F(4, {2, 4, 5, 8}), F(4, {2, 2, 6, 8}), F(1, {4})}},
     {"attention",
      attention,
      3,
-     SKIP_EMPTY | SINGLE,
+     SKIP_EMPTY | SINGLE | COMPOSED,
      {F(4, {2, 4, 5, 8}), F(4, {2, 2, 6, 8}), F(4, {2, 2, 6, 3})}},
     {"attention, mask",
      attention_mask,
      3,
-     SKIP_EMPTY | SINGLE,
+     SKIP_EMPTY | SINGLE | COMPOSED,
      {F(4, {1, 4, 5, 8}), F(4, {1, 2, 6, 8}), F(4, {1, 2, 6, 8})}},
     {"attention, few keys",
      attention_long,
      3,
-     SKIP_EMPTY | SINGLE,
+     SKIP_EMPTY | SINGLE | COMPOSED,
      {F(4, {1, 4, 5, 8}), F(4, {1, 2, 3, 8}), F(4, {1, 2, 3, 8})}},
     {"attention, additive mask",
      attention_bias,
      3,
-     SKIP_EMPTY | SINGLE,
+     SKIP_EMPTY | SINGLE | COMPOSED,
      {F(4, {1, 4, 5, 8}), F(4, {1, 2, 6, 8}), F(4, {1, 2, 6, 8})}},
-    {"swiglu", swiglu, 2, SINGLE, {CUBE, CUBE}},
+    {"swiglu", swiglu, 2, SINGLE | COMPOSED, {CUBE, CUBE}},
     {"random_bits", random_bits, 1, SKIP_EMPTY, {CUBE}},
     {"fft", fft, 1, SINGLE, {CUBE}},
     {"ifft", ifft, 1, SINGLE, {CUBE}},
