@@ -33,6 +33,7 @@
 #include "mx/linalg.h"
 #include "mx/matmul.h"
 #include "mx/memory.h"
+#include "mx/paged.h"
 #include "mx/quantize.h"
 #include "mx/random.h"
 #include "mx/reduce.h"

@@ -14,6 +14,7 @@
 #include "cpu/fft.h"
 #include "cpu/gemm.h"
 #include "cpu/norm.h"
+#include "cpu/paged.h"
 #include "cpu/qmm.h"
 #include "cpu/random.h"
 #include "cpu/reduce.h"
@@ -27,6 +28,7 @@
     FAMILY(qmm)         \
     FAMILY(norm)        \
     FAMILY(attention)   \
+    FAMILY(paged)       \
     FAMILY(fft)         \
     FAMILY(random)      \
     FAMILY(sort)
@@ -67,6 +69,7 @@ const char *cpu_isa_problem(void);
     void cpu_fill_qmm_##isa(qmm_kernels *t);                 \
     void cpu_fill_norm_##isa(norm_kernels *t);               \
     void cpu_fill_attention_##isa(attention_kernels *t);     \
+    void cpu_fill_paged_##isa(paged_kernels *t);             \
     void cpu_fill_fft_##isa(fft_kernels *t);                 \
     void cpu_fill_random_##isa(random_kernels *t);           \
     void cpu_fill_sort_##isa(sort_kernels *t);

@@ -211,6 +211,14 @@ typedef struct prim_attention {
     float scale;
     int32_t mask, sinks; /* inputs: q, k, v, the mask if it is an array, the sinks if there are any */
 } prim_attention;
+typedef struct prim_kv {
+    mx_kv_layout layout;
+    int32_t values; /* KVRead: those, not the keys */
+} prim_kv;          /* KVWrite, KVRead */
+typedef struct prim_paged {
+    mx_paged_params params;
+    int32_t sinks; /* is there a last input of those? */
+} prim_paged;      /* PagedAttention */
 /* Compiled: elementwise operations over blocks, in order. What an operation reads or writes is an input of
  * the node (k >= 0), or register ~k; the last one writes the result, which as `out` is 0. */
 typedef struct prim_compiled_op {

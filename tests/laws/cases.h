@@ -400,6 +400,21 @@ static mlx_array attention_bias(const mlx_array *x)
     bias = mx_slice_axis(mx_expand_dims(bias, 2), 1, 0, 1);                   /* (1, 1, 1, 6) */
     return mx_scaled_dot_product_attention(x[0], x[1], x[2], 0.4f, MX_MASK_ARRAY, bias);
 }
+/* Three rows through a cache: written to a block, the block copied, looked at by attention, read back. */
+static mlx_array paged(const mlx_array *x)
+{
+    const mx_paged_params p = {
+        .layout = {.heads = 2, .k_dim = 6, .v_dim = 5, .dtype = MLX_FLOAT32}, .scale = 0.4f, .window = 2};
+    int bytes = (int)mx_kv_block_bytes(&p.layout);
+    mlx_array slots = mx_from((int[]){16, 17, 18}, SHAPE(3), MLX_INT32);
+    mlx_array pool = mx_kv_write(mx_zeros(SHAPE(3, bytes), MLX_UINT8), x[1], x[2], slots, &p.layout);
+    pool = mx_kv_copy_blocks(pool, mx_from((int[]){1}, SHAPE(1), MLX_INT32),
+                             mx_from((int[]){2}, SHAPE(1), MLX_INT32));
+    mlx_array y = mx_paged_attention(x[0], pool, mx_from((int[]){2}, SHAPE(1, 1), MLX_INT32),
+                                     mx_from((int[]){3}, SHAPE(1), MLX_INT32),
+                                     mx_from((int[]){0, 3}, SHAPE(2), MLX_INT32), MX_NULL, &p);
+    return mx_add(y, mx_sum(mx_kv_read(pool, slots, &p.layout, true), SHAPE(1), true));
+}
 /* r0 = a + b; r1 = sin(r0); r0 = r1 < r0 ? r1 : r0; r0 * b */
 static mlx_array compiled(const mlx_array *x)
 {
@@ -771,6 +786,11 @@ static const law laws[] = {
      SKIP_EMPTY | SINGLE | COMPOSED,
      {F(4, {1, 4, 5, 8}), F(4, {1, 2, 6, 8}), F(4, {1, 2, 6, 8})}},
     {"swiglu", swiglu, 2, SINGLE | COMPOSED, {CUBE, CUBE}},
+    {"paged attention",
+     paged,
+     3,
+     SINGLE | SKIP_HALVES | SKIP_EMPTY,
+     {F(3, {3, 4, 6}), F(3, {3, 2, 6}), F(3, {3, 2, 5})}},
     {"random_bits", random_bits, 1, SKIP_EMPTY, {CUBE}},
     {"fft", fft, 1, SINGLE, {CUBE}},
     {"ifft", ifft, 1, SINGLE, {CUBE}},
