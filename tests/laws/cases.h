@@ -31,6 +31,7 @@ enum {
     SKIP_GRADIENT = 4, /* by design it is not the slope */
     SINGLE = 8,        /* has no float64 kernel */
     COMPOSED = 16,     /* in float64 it is made of other operations */
+    SKIP_EXPORT = 32,  /* not for files */
 };
 
 #define F(...)                          \
@@ -789,7 +790,7 @@ static const law laws[] = {
     {"paged attention",
      paged,
      3,
-     SINGLE | SKIP_HALVES | SKIP_EMPTY,
+     SINGLE | SKIP_HALVES | SKIP_EMPTY | SKIP_EXPORT,
      {F(3, {3, 4, 6}), F(3, {3, 2, 6}), F(3, {3, 2, 5})}},
     {"random_bits", random_bits, 1, SKIP_EMPTY, {CUBE}},
     {"fft", fft, 1, SINGLE, {CUBE}},
