@@ -3,6 +3,7 @@
 
 #include "cpu/kernels.h"
 #include "cpu/pool.h"
+#include "cpu/transpose.h"
 
 #include <string.h>
 
@@ -104,16 +105,19 @@ static void run_range(void *arg, size_t begin, size_t end)
     }
 }
 
-void walk_run(walk *w, walk_row fn, const void *context)
+void walk_run(walk *w, walk_row fn, const void *context) { walk_run_heavy(w, fn, context, 1); }
+
+void walk_run_heavy(walk *w, walk_row fn, const void *context, size_t weight)
 {
     if (w->size == 0)
         return;
     collapse(w);
     job j = {w, fn, context};
-    if (w->size < 2 * GRAIN)
+    size_t grain = weight > 1 ? GRAIN / weight + 1 : GRAIN;
+    if (w->size < 2 * grain)
         run_range(&j, 0, w->size);
     else
-        pool_for(w->size, GRAIN, run_range, &j);
+        pool_for(w->size, grain, run_range, &j);
 }
 
 static void copy_row(const void *context, char *const *p, const int64_t *strides, size_t n)
@@ -125,6 +129,8 @@ static void copy_row(const void *context, char *const *p, const int64_t *strides
 
 void walk_copy(char *to, const int64_t *strides, const int *shape, int ndim, const node *from)
 {
+    if (transpose_copy(to, strides, shape, ndim, from))
+        return;
     size_t itemsize = node_itemsize(from);
     int log_size = walk_log_size(itemsize);
     walk w;

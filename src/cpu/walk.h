@@ -31,6 +31,8 @@ typedef void (*walk_row)(const void *context, char *const *p, const int64_t *str
 
 /* Merges axes, then calls fn for rows that cover the whole shape, split over the pool when that pays. */
 void walk_run(walk *w, walk_row fn, const void *context);
+/* The same where each element of the shape stands for `weight` elements of work. */
+void walk_run_heavy(walk *w, walk_row fn, const void *context, size_t weight);
 
 /* Copies `from`, broadcast to the shape, to memory with these strides. */
 void walk_copy(char *to, const int64_t *strides, const int *shape, int ndim, const node *from);
