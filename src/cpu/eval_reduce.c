@@ -79,6 +79,48 @@ static void reduce_rows_range(void *context, size_t begin, size_t end)
     }
 }
 
+enum { PIECE = 1 << 17 };
+
+/* May results of pieces, rounded, be combined? Not where they could overflow or lose what the whole keeps. */
+static bool can_cut(int kind, mlx_dtype t)
+{
+    bool half = t == MLX_FLOAT16 || t == MLX_BFLOAT16, whole = t <= MLX_INT64;
+    return kind == CPU_SUM ? !half : kind == CPU_PROD ? whole : true;
+}
+
+typedef struct piece_job {
+    const reduce_job *j;
+    const char *x;
+    char *parts;
+} piece_job;
+
+static void reduce_pieces(void *context, size_t begin, size_t end)
+{
+    const piece_job *c = context;
+    const reduce_job *j = c->j;
+    for (size_t i = begin; i < end; i++) {
+        size_t first = i * PIECE, count = j->reduced.size - first < PIECE ? j->reduced.size - first : PIECE;
+        j->row(c->x + (int64_t)first * j->stride * (int64_t)j->in_size, (ptrdiff_t)j->stride,
+               c->parts + i * j->out_size, count);
+    }
+}
+
+/* Few long rows, each cut into pieces for all threads. Pieces do not depend on the number of threads. */
+static int reduce_long(const reduce_job *j, cpu_reduce_fn combine)
+{
+    size_t pieces = (j->reduced.size + PIECE - 1) / PIECE;
+    buffer *parts = buffer_new(pieces * j->out_size);
+    if (!parts)
+        return -1;
+    for (size_t i = 0; i < j->n->size; i++) {
+        piece_job c = {j, j->data + offset_of(&j->kept, i) * (int64_t)j->in_size, parts->data};
+        pool_for(pieces, 1, reduce_pieces, &c);
+        combine(parts->data, 1, j->n->data + i * j->out_size, pieces);
+    }
+    buffer_release(parts);
+    return 0;
+}
+
 /* Copies x with its reduced axes last; afterwards the job reads dense rows. */
 static int gather_rows(reduce_job *j, const node *x, buffer **temp)
 {
@@ -128,11 +170,16 @@ int cpu_eval_reduce(node *n)
     if (!temp)
         j.stride = j.reduced.ndim ? j.reduced.stride[0] : 1;
     bool by_rows = j.rows && j.stride != 1 && j.kept.ndim && j.kept.stride[j.kept.ndim - 1] == 1;
+    bool is_long =
+        !by_rows && n->size < 8 && j.reduced.size >= 2 * PIECE && can_cut(p->kind, (mlx_dtype)x->dtype);
     size_t grain = j.reduced.size ? 65536 / j.reduced.size + 1 : n->size;
-    if (n->size)
+    int rc = 0;
+    if (is_long)
+        rc = reduce_long(&j, k->reduce[p->kind][n->dtype]);
+    else if (n->size)
         pool_for(n->size, grain, by_rows ? reduce_rows_range : reduce_range, &j);
     buffer_release(temp);
-    return 0;
+    return rc;
 }
 
 typedef struct arg_job {
@@ -141,6 +188,7 @@ typedef struct arg_job {
     ptrdiff_t stride; /* of the axis that is searched */
     size_t length;
     uint32_t (*fn)(const void *x, ptrdiff_t stride, size_t n);
+    void (*rows)(const void *x, ptrdiff_t stride, uint32_t *y, size_t n, size_t m);
 } arg_job;
 
 static void arg_range(void *context, size_t begin, size_t end)
@@ -152,11 +200,26 @@ static void arg_range(void *context, size_t begin, size_t end)
         out[i] = j->fn(x->data + offset_of(&j->kept, i) * (int64_t)node_itemsize(x), j->stride, j->length);
 }
 
+/* As reduce_rows_range. */
+static void arg_rows_range(void *context, size_t begin, size_t end)
+{
+    const arg_job *j = context;
+    const node *x = j->n->inputs[0];
+    size_t m = (size_t)j->kept.shape[j->kept.ndim - 1];
+    for (size_t run; begin < end; begin += run) {
+        run = m - begin % m;
+        run = run < end - begin ? run : end - begin;
+        j->rows(x->data + offset_of(&j->kept, begin) * (int64_t)node_itemsize(x), j->stride,
+                (uint32_t *)j->n->data + begin, j->length, run);
+    }
+}
+
 int cpu_eval_arg_reduce(node *n)
 {
     const prim_arg_reduce *p = n->params;
     const node *x = n->inputs[0];
-    arg_job j = {.n = n, .fn = cpu_kernels_get()->reduce.arg[p->smallest][x->dtype]};
+    const reduce_kernels *k = &cpu_kernels_get()->reduce;
+    arg_job j = {.n = n, .fn = k->arg[p->smallest][x->dtype], .rows = k->arg_rows[p->smallest][x->dtype]};
     if (!j.fn)
         return cpu_eval_no_kernel(n, (mlx_dtype)x->dtype);
     if (node_allocate(n))
@@ -164,7 +227,9 @@ int cpu_eval_arg_reduce(node *n)
     j.kept = pick(x, (uint32_t)1 << p->axis, false);
     j.stride = (ptrdiff_t)x->strides[p->axis];
     j.length = (size_t)x->shape[p->axis];
+    bool by_rows = j.stride != 1 && j.kept.ndim && j.kept.stride[j.kept.ndim - 1] == 1;
+    size_t grain = j.length ? (by_rows ? 65536 : 16384) / j.length + 1 : n->size;
     if (n->size)
-        pool_for(n->size, j.length ? 16384 / j.length + 1 : n->size, arg_range, &j);
+        pool_for(n->size, grain, by_rows ? arg_rows_range : arg_range, &j);
     return 0;
 }

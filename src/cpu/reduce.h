@@ -17,6 +17,8 @@ typedef struct reduce_kernels {
     cpu_reduce_rows_fn rows[CPU_REDUCE_COUNT][MX_DTYPES];
     /* Position of the largest ([0]) or smallest ([1]) element; the first of equals. */
     uint32_t (*arg[2][MX_DTYPES])(const void *a, ptrdiff_t sa, size_t n);
+    /* y[j] = the same over the a[i * sa + j], i < n, for j < m. */
+    void (*arg_rows[2][MX_DTYPES])(const void *a, ptrdiff_t sa, uint32_t *y, size_t n, size_t m);
 } reduce_kernels;
 
 #endif

@@ -2,7 +2,7 @@
  * lengths and strides; how exact long sums are; what MLX does with NaN and ties. */
 #include "values.h"
 
-enum { ROOM = LONGEST_ROW * 3 + 16, COLUMNS_MOST = 600 };
+enum { ROOM = LONGEST_ROW * 3 + 16, COLUMNS_MOST = 1200 };
 static _Alignas(64) char operand[ROOM * 8], matrix[40 * COLUMNS_MOST * 8];
 static const char *const names[] = {"sum", "prod", "max", "min", "all", "any"};
 
@@ -124,7 +124,8 @@ static void check_rows(const cpu_kernels *k, int op, mlx_dtype t)
 
 static void check_many_rows(const cpu_kernels *k, int op, mlx_dtype t)
 {
-    static const size_t counts[] = {0, 1, 2, 7, 8, 9, 17, 35}, widths[] = {1, 3, 16, 31, 255, 256, 257, 520};
+    static const size_t counts[] = {0, 1, 2, 7, 8, 9, 17, 35},
+                        widths[] = {1, 3, 16, 31, 257, 1023, 1024, 1030};
     static char y[COLUMNS_MOST * 8 + 16];
     size_t out = value_sizes[result_dtype(op, t)];
     for (size_t c = 0; c < 8; c++)
@@ -241,6 +242,33 @@ static void positions(void **state)
                 }
 }
 
+static void positions_in_columns(void **state)
+{
+    (void)state;
+    static const size_t counts[] = {1, 2, 9, 35}, widths[] = {1, 7, 31, 257, 1100};
+    static uint32_t y[COLUMNS_MOST + 1];
+    static cpu_kernels k;
+    for (cpu_isa isa = 0; isa < ISA_LEVELS; isa++)
+        for (mlx_dtype t = 0; t < MX_DTYPES && cpu_kernels_fill(&k, isa); t++)
+            for (size_t c = 0; c < 4 * 5; c++) {
+                size_t n = counts[c % 4], m = widths[c / 4], apart = m + c % 3;
+                value_fill(t, matrix, 40 * COLUMNS_MOST);
+                if (value_is_float(t)) /* a leading NaN stays */
+                    value_set(t, matrix, m / 2, NAN);
+                for (int smallest = 0; smallest < 2; smallest++) {
+                    y[m] = 77;
+                    k.reduce.arg_rows[smallest][t](matrix, (ptrdiff_t)apart, y, n, m);
+                    for (size_t j = 0; j < m; j++) {
+                        const char *a = matrix + j * value_sizes[t];
+                        assert_int_equal(y[j], compared(t)
+                                                   ? plain_arg(smallest, t, a, (ptrdiff_t)apart, n)
+                                                   : k.reduce.arg[smallest][t](a, (ptrdiff_t)apart, n));
+                    }
+                    assert_int_equal(y[m], 77);
+                }
+            }
+}
+
 static void positions_in_long_rows(void **state)
 {
     (void)state;
@@ -354,7 +382,7 @@ int main(void)
         cmocka_unit_test(match_plain_loops),      cmocka_unit_test(positions),
         cmocka_unit_test(positions_in_long_rows), cmocka_unit_test(specials),
         cmocka_unit_test(complex_numbers),        cmocka_unit_test(long_sums_are_exact),
-        cmocka_unit_test(instruction_sets_agree),
+        cmocka_unit_test(instruction_sets_agree), cmocka_unit_test(positions_in_columns),
     };
     return RUN_TESTS("reduce", tests, NULL);
 }

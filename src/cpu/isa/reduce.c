@@ -7,9 +7,9 @@
 #include "cpu/kernels.h"
 
 enum {
-    LANES = 32,    /* accumulators of one row */
-    COLUMNS = 256, /* of many rows at a time: they stay in the first-level cache */
-    GATHER = 512,  /* elements of a strided row that are brought together */
+    LANES = 32,     /* accumulators of one row */
+    COLUMNS = 1024, /* of many rows at a time: they stay in the first-level cache */
+    GATHER = 512,   /* elements of a strided row that are brought together */
 };
 _Static_assert(HALF_BLOCK % LANES == 0 && GATHER % LANES == 0, "blocks are whole rows of lanes");
 
@@ -114,18 +114,44 @@ static uint32_t arg_half(half_kind kind, bool smallest, const uint16_t *a, ptrdi
     return (uint32_t)at;
 }
 
-#define HALVES(h, KIND, DTYPE)                                        \
-    HALF(sum, h, KIND)                                                \
-    HALF(prod, h, KIND)                                               \
-    HALF(max, h, KIND)                                                \
-    HALF(min, h, KIND)                                                \
-    static uint32_t argmax_##h(const void *a, ptrdiff_t sa, size_t n) \
-    {                                                                 \
-        return arg_half(KIND, false, a, sa, n);                       \
-    }                                                                 \
-    static uint32_t argmin_##h(const void *a, ptrdiff_t sa, size_t n) \
-    {                                                                 \
-        return arg_half(KIND, true, a, sa, n);                        \
+static void arg_rows_half(half_kind kind, bool smallest, const uint16_t *a, ptrdiff_t sa, uint32_t *y,
+                          size_t n, size_t m)
+{
+    float best[HALF_BLOCK], row[HALF_BLOCK];
+    for (size_t first = 0; first < m; first += HALF_BLOCK) {
+        size_t some = half_count(first, m);
+        half_widen(kind, a + first, 1, best, n > 0 ? some : 0);
+        memset(y + first, 0, some * sizeof *y);
+        for (size_t i = 1; i < n; i++) {
+            half_widen(kind, a + (ptrdiff_t)i * sa + first, 1, row, some);
+            if (smallest)
+                compare_argmin_f32(row, best, y + first, (uint32_t)i, some);
+            else
+                compare_argmax_f32(row, best, y + first, (uint32_t)i, some);
+        }
+    }
+}
+
+#define HALVES(h, KIND, DTYPE)                                                                    \
+    HALF(sum, h, KIND)                                                                            \
+    HALF(prod, h, KIND)                                                                           \
+    HALF(max, h, KIND)                                                                            \
+    HALF(min, h, KIND)                                                                            \
+    static uint32_t argmax_##h(const void *a, ptrdiff_t sa, size_t n)                             \
+    {                                                                                             \
+        return arg_half(KIND, false, a, sa, n);                                                   \
+    }                                                                                             \
+    static uint32_t argmin_##h(const void *a, ptrdiff_t sa, size_t n)                             \
+    {                                                                                             \
+        return arg_half(KIND, true, a, sa, n);                                                    \
+    }                                                                                             \
+    static void arg_rows_argmax_##h(const void *a, ptrdiff_t sa, uint32_t *y, size_t n, size_t m) \
+    {                                                                                             \
+        arg_rows_half(KIND, false, a, sa, y, n, m);                                               \
+    }                                                                                             \
+    static void arg_rows_argmin_##h(const void *a, ptrdiff_t sa, uint32_t *y, size_t n, size_t m) \
+    {                                                                                             \
+        arg_rows_half(KIND, true, a, sa, y, n, m);                                                \
     }
 #define HALF(name, h, KIND)                                                                 \
     static void reduce_##name##_##h(const void *a, ptrdiff_t sa, void *y, size_t n)         \
@@ -155,6 +181,8 @@ static void fill_halves(reduce_kernels *t, mlx_dtype dtype, bool bf16)
     t->rows[CPU_ANY][dtype] = rows_any_h16;
     t->arg[0][dtype] = bf16 ? argmax_bf16 : argmax_f16;
     t->arg[1][dtype] = bf16 ? argmin_bf16 : argmin_f16;
+    t->arg_rows[0][dtype] = bf16 ? arg_rows_argmax_bf16 : arg_rows_argmax_f16;
+    t->arg_rows[1][dtype] = bf16 ? arg_rows_argmin_bf16 : arg_rows_argmin_f16;
 }
 
 void FILL(reduce)(reduce_kernels *t)

@@ -1,8 +1,8 @@
 /* The position of one dtype's extreme: NAME, and BEATS(p, q), whether p is further out than q.
  *
  * One pass finds, block by block, the best value so far and the first block that holds it (vector code); the
- * position is then looked up in that block alone. A comparison with NaN is false: NaN never wins, but one
- * that leads stays, as in MLX. */
+ * position is then looked up in that block alone. Many rows are compared with the best of each column. A
+ * comparison with NaN is false: NaN never wins, but one that leads stays, as in MLX. */
 
 #define FN(name) CAT(CAT(name, NAME), X)
 
@@ -76,6 +76,33 @@ static uint32_t FN(arg)(const void *p, ptrdiff_t sa, size_t n)
     if (beaten)
         at += FN(find)(a + (ptrdiff_t)at * sa, sa, n - at, best);
     return (uint32_t)at;
+}
+
+/* Row i against the best of m columns so far and where they were. */
+static inline void FN(compare)(const T *row, C *best, uint32_t *at, uint32_t i, size_t m)
+{
+    VECTOR
+    for (size_t j = 0; j < m; j++) {
+        C x = LOAD(row[j]), y = best[j];
+        bool more = BEATS(x, y);
+        best[j] = more ? x : y;
+        at[j] = more ? i : at[j];
+    }
+}
+
+static void FN(arg_rows)(const void *p, ptrdiff_t sa, uint32_t *y, size_t n, size_t m)
+{
+    for (size_t first = 0; first < m; first += COLUMNS) {
+        const T *a = (const T *)p + first;
+        size_t some = m - first < COLUMNS ? m - first : COLUMNS;
+        C best[COLUMNS];
+        for (size_t j = 0; j < some; j++) {
+            best[j] = n > 0 ? LOAD(a[j]) : 0;
+            y[first + j] = 0;
+        }
+        for (size_t i = 1; i < n; i++)
+            FN(compare)(a + (ptrdiff_t)i * sa, best, y + first, (uint32_t)i, some);
+    }
 }
 #undef FN
 #undef NAME

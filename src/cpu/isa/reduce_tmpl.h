@@ -72,4 +72,6 @@ static void CAT(fill, X)(reduce_kernels *t)
 #undef REDUCE
     t->arg[0][DTYPE] = CAT(arg_argmax, X);
     t->arg[1][DTYPE] = CAT(arg_argmin, X);
+    t->arg_rows[0][DTYPE] = CAT(arg_rows_argmax, X);
+    t->arg_rows[1][DTYPE] = CAT(arg_rows_argmin, X);
 }
