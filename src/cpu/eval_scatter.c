@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "cpu/eval.h"
 #include "cpu/index.h"
+#include "cpu/pool.h"
 #include "cpu/walk.h"
 
 #include <stdlib.h>
@@ -126,6 +127,47 @@ static size_t dense_slice(const node *n, const node *updates, const int32_t *siz
     return step < 4096 ? (size_t)step : 0; /* a large one is worth a walk, which threads share */
 }
 
+/* Dense slices of `row` elements, for threads that own a part of the result each. */
+typedef struct scatter_rows {
+    const updater *u;
+    node *n;
+    const node *updates;
+    const int64_t *offsets;
+    size_t places, row;
+    int index_ndim;
+} scatter_rows;
+
+/* All updates of the rows [begin, end) of the result, in order. */
+static void update_rows(void *context, size_t begin, size_t end)
+{
+    const scatter_rows *s = context;
+    const int64_t dense[2] = {1, 1}, low = (int64_t)(begin * s->row), high = (int64_t)(end * s->row);
+    bool in_order = (s->updates->flags & NODE_ROW_CONTIGUOUS) != 0;
+    for (size_t at = 0; at < s->places; at++) {
+        int64_t to = s->offsets[at];
+        if (to < low || to >= high)
+            continue;
+        int64_t from = in_order ? (int64_t)(at * s->row) : update_offset(s->updates, s->index_ndim, at);
+        char *data[2] = {s->n->data + to * s->u->itemsize, s->updates->data + from * s->u->itemsize};
+        update_row(s->u, data, dense, s->row);
+    }
+}
+
+/* Slices that begin at multiples of their size are the same or apart: then threads share the result's rows.
+ */
+static void scatter_dense(const scatter_rows *s)
+{
+    bool aligned = s->n->size % s->row == 0;
+    for (size_t at = 0; at < s->places && aligned && s->row > 1; at++)
+        aligned = s->offsets[at] % (int64_t)s->row == 0;
+    size_t rows = aligned ? s->n->size / s->row : 1, work = s->places * s->row / 16384 + 1;
+    scatter_rows all = *s;
+    if (aligned)
+        pool_for(rows, rows / work + 1, update_rows, &all);
+    else
+        update_rows(&all, 0, s->n->size / s->row + 1);
+}
+
 int cpu_eval_scatter(node *n)
 {
     const prim_gather *p = n->params;
@@ -133,7 +175,6 @@ int cpu_eval_scatter(node *n)
     const int32_t *sizes = p->list + p->count;
     int index_ndim = updates->ndim - n->ndim;
     size_t places = 1;
-    const int64_t dense_strides[2] = {1, 1};
     buffer *temp = NULL;
     updater u;
     for (int d = 0; d < index_ndim; d++)
@@ -142,17 +183,14 @@ int cpu_eval_scatter(node *n)
     const int64_t *offsets = index_offsets(n, n, updates->shape, index_ndim, places, &temp);
     int rc = !offsets || choose(n, p->mode, &u) || start(n) ? -1 : 0;
     size_t row = rc == 0 ? dense_slice(n, updates, sizes) : 0;
-    for (size_t at = 0; rc == 0 && at < places; at++) {
-        char *data[2] = {n->data + offsets[at] * u.itemsize,
-                         updates->data + update_offset(updates, index_ndim, at) * u.itemsize};
-        if (row) {
-            update_row(&u, data, dense_strides, row);
-            continue;
-        }
+    if (row)
+        scatter_dense(&(scatter_rows){&u, n, updates, offsets, places, row, index_ndim});
+    for (size_t at = 0; rc == 0 && row == 0 && at < places; at++) {
         walk w;
         walk_init(&w, sizes, n->ndim);
-        walk_add_strided(&w, data[0], n->strides, (size_t)u.itemsize);
-        walk_add_strided(&w, data[1], updates->strides + index_ndim, (size_t)u.itemsize);
+        walk_add_strided(&w, n->data + offsets[at] * u.itemsize, n->strides, (size_t)u.itemsize);
+        walk_add_strided(&w, updates->data + update_offset(updates, index_ndim, at) * u.itemsize,
+                         updates->strides + index_ndim, (size_t)u.itemsize);
         walk_run(&w, update_row, &u);
     }
     buffer_release(temp);
@@ -228,7 +266,7 @@ int cpu_eval_scatter_axis(node *n)
     walk_add_strided(&w, indices->data, strides, node_itemsize(indices));
     without(updates, axis, strides);
     walk_add_strided(&w, updates->data, strides, (size_t)a.u.itemsize);
-    walk_run(&w, scatter_axis_row, &a);
+    walk_run_heavy(&w, scatter_axis_row, &a, (size_t)a.length);
     return 0;
 }
 

@@ -27,14 +27,23 @@ typedef struct wide {
 
 static size_t min(size_t a, size_t b) { return a < b ? a : b; }
 
-/* Lanes [lane, lane + width) of a block of k, those from `lanes` on zero. */
-static void pack(const double *x, int64_t lane_stride, int64_t k_stride, size_t lane, size_t lanes,
-                 size_t width, size_t kc, double *out)
+/* `lanes` lanes of x, kc steps each, into a panel of `width`, the others zero. Memory is read along lines:
+ * lanes that lie side by side a step at a time, others STEPS steps of each lane, since neighbours of a column
+ * are often a power of two apart and would push each other out of the cache. */
+static void pack(const double *x, int64_t lane_stride, int64_t k_stride, size_t lanes, size_t width,
+                 size_t kc, double *out)
 {
-    for (size_t i = 0; i < width; i++)
-        for (size_t p = 0; p < kc; p++)
-            out[p * width + i] =
-                lane + i < lanes ? x[(int64_t)(lane + i) * lane_stride + (int64_t)p * k_stride] : 0;
+    enum { STEPS = 8 };
+    if (lanes < width)
+        memset(out, 0, kc * width * sizeof *out);
+    for (size_t p = 0; lane_stride == 1 && p < kc; p++)
+        memcpy(out + p * width, x + (int64_t)p * k_stride, lanes * sizeof *out);
+    for (size_t p = 0; lane_stride != 1 && p < kc; p += STEPS) {
+        size_t end = min(p + STEPS, kc);
+        for (size_t i = 0; i < lanes; i++)
+            for (size_t q = p; q < end; q++)
+                out[q * width + i] = x[(int64_t)i * lane_stride + (int64_t)q * k_stride];
+    }
 }
 
 static void pack_rows(void *arg, size_t begin, size_t end)
@@ -42,7 +51,8 @@ static void pack_rows(void *arg, size_t begin, size_t end)
     const wide *g = arg;
     const double *a = (const double *)g->a.data + (int64_t)g->first * g->a.cs;
     for (size_t i = begin; i < end; i++)
-        pack(a, g->a.rs, g->a.cs, i * g->mr, g->m, g->mr, g->kc, g->pack_a + i * g->mr * g->kc);
+        pack(a + (int64_t)(i * g->mr) * g->a.rs, g->a.rs, g->a.cs, min(g->mr, g->m - i * g->mr), g->mr, g->kc,
+             g->pack_a + i * g->mr * g->kc);
 }
 
 static void pack_columns(void *arg, size_t begin, size_t end)
@@ -50,7 +60,8 @@ static void pack_columns(void *arg, size_t begin, size_t end)
     const wide *g = arg;
     const double *b = (const double *)g->b.data + (int64_t)g->first * g->b.rs;
     for (size_t i = begin; i < end; i++)
-        pack(b, g->b.cs, g->b.rs, i * g->nr, g->n, g->nr, g->kc, g->pack_b + i * g->nr * g->kc);
+        pack(b + (int64_t)(i * g->nr) * g->b.cs, g->b.cs, g->b.rs, min(g->nr, g->n - i * g->nr), g->nr, g->kc,
+             g->pack_b + i * g->nr * g->kc);
 }
 
 /* A unit is a panel of b by ROWS rows. */

@@ -6,6 +6,10 @@
 #include "kernels/half.h"
 #include "prim/prim.h"
 
+#include <string.h>
+
+enum { BLOCK = 64 };
+
 #define floats_sum(p, q)          ((p) + (q))
 #define floats_prod(p, q)         ((p) * (q))
 #define floats_max(p, q)          m_max(p, q)

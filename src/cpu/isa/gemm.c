@@ -143,6 +143,9 @@ static void tile_f64(size_t rows, size_t cols, size_t k, const double *a, const 
 {
     simd_f64 sum[MR][NV] = {0};
     double out[MR][NR_F64];
+    for (size_t i = 0; i < rows; i++) /* wanted at the end */
+        for (size_t j = 0; j < cols; j += 8)
+            PREFETCH(c + i * ldc + j);
     for (size_t p = 0; p < k; p++, a += MR, b += NR_F64) {
         simd_f64 bv[NV];
         UNROLL
@@ -157,7 +160,13 @@ static void tile_f64(size_t rows, size_t cols, size_t k, const double *a, const 
         }
     }
     memcpy(out, sum, sizeof out);
-    for (size_t i = 0; i < rows; i++)
+    for (size_t i = 0; i < rows && cols == NR_F64; i++)
+        for (size_t v = 0; v < NR_F64; v += LANES_F64) {
+            double *y = c + i * ldc + v;
+            simd_f64 total = add ? load_f64(y) + load_f64(out[i] + v) : load_f64(out[i] + v);
+            memcpy(y, &total, sizeof total);
+        }
+    for (size_t i = 0; i < rows && cols < NR_F64; i++)
         for (size_t j = 0; j < cols; j++)
             c[i * ldc + j] = add ? c[i * ldc + j] + out[i][j] : out[i][j];
 }
