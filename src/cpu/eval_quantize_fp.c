@@ -97,18 +97,26 @@ static void quantize_range(void *arg, size_t begin, size_t end)
     }
 }
 
+/* The values of all codes, by table: a conversion an element would cost more than reading it. */
 static void dequantize_range(void *arg, size_t begin, size_t end)
 {
     const fp_job *j = arg;
-    size_t group = (size_t)j->group;
+    size_t group = (size_t)j->group, bytes = group * (size_t)j->bits / 8, size = mx_dtype_size(j->dtype);
+    cpu_unary_fn cast = cpu_kernels_get()->elementwise.cast[MLX_FLOAT32][j->dtype];
+    float values[256], block[32];
+    for (unsigned code = 0; code < 256; code++)
+        values[code] = j->bits == 8 ? e4m3_to_f32((uint8_t)code) : e2m1_to_f32(code & 15);
     for (size_t g = begin; g < end; g++) {
+        const uint8_t *codes = j->codes + g * bytes;
         float scale = group == 16 ? e4m3_to_f32(j->scales[g]) * j->encode
                                   : round_to(exp2f((float)j->scales[g] - 127), j->dtype);
-        for (size_t i = 0; i < group; i++) {
-            uint8_t code = j->codes[(g * group + i) * (size_t)j->bits / 8];
-            float x = j->bits == 8 ? e4m3_to_f32(code) : e2m1_to_f32(i % 2 ? code >> 4 : code & 15);
-            put(j->floats, j->dtype, g * group + i, x * scale);
+        for (size_t i = 0; i < bytes && j->bits == 8; i++)
+            block[i] = values[codes[i]] * scale;
+        for (size_t i = 0; i < bytes && j->bits == 4; i++) {
+            block[2 * i] = values[codes[i] & 15] * scale;
+            block[2 * i + 1] = values[codes[i] >> 4] * scale;
         }
+        cast(block, 1, j->floats + g * group * size, group);
     }
 }
 
