@@ -3,6 +3,7 @@
 #define MICA_BENCH_MEASURE_H
 
 #include "base/clock.h"
+#include "base/cpuid.h"
 #include "cpu/pool.h"
 
 #include <stdint.h>
@@ -74,6 +75,23 @@ __attribute__((target("avx512f"))) static inline float measure_fma_512(void)
     return _mm512_cvtss_f32(s[0]);
 }
 
+/* 100,000 steps of 24 independent dot products of pairs in bfloat16. */
+__attribute__((target("avx512f,avx512bf16"))) static inline float measure_pairs_512(void)
+{
+    __m512 s[24];
+    __m512bh a = (__m512bh)_mm512_set1_epi32(0x3F803F80), b = (__m512bh)_mm512_set1_epi32(0x3A803A80);
+    for (int i = 0; i < 24; i++)
+        s[i] = _mm512_set1_ps((float)i);
+    for (int n = 0; n < 100000; n++) {
+#pragma GCC unroll 24
+        for (int i = 0; i < 24; i++)
+            s[i] = _mm512_dpbf16_ps(s[i], a, b);
+    }
+    for (int i = 1; i < 24; i++)
+        s[0] = _mm512_add_ps(s[0], s[i]);
+    return _mm512_cvtss_f32(s[0]);
+}
+
 __attribute__((target("avx2,fma"))) static inline float measure_fma_256(void)
 {
     __m256 s[12], a = _mm256_set1_ps(0.999f), b = _mm256_set1_ps(0.001f);
@@ -89,6 +107,13 @@ __attribute__((target("avx2,fma"))) static inline float measure_fma_256(void)
     return _mm256_cvtss_f32(s[0]);
 }
 
+static inline void measure_pairs_thread(void *arg, int t, int n)
+{
+    static volatile float sink;
+    (void)arg, (void)t, (void)n;
+    sink = sink + measure_pairs_512();
+}
+
 static inline void measure_fma_thread(void *arg, int t, int n)
 {
     static volatile float sink;
@@ -96,6 +121,15 @@ static inline void measure_fma_thread(void *arg, int t, int n)
     sink = sink + (*(int *)arg ? measure_fma_512() : measure_fma_256());
 }
 #endif
+
+static inline void measure_pairs_all(void *arg)
+{
+#if defined(__x86_64__)
+    pool_run(measure_pairs_thread, arg, pool_threads());
+#else
+    (void)arg;
+#endif
+}
 
 static inline void measure_fma_all(void *arg)
 {
@@ -121,6 +155,16 @@ static inline double measure_peak(void)
     measure_fma_all(NULL);
     return 0;
 #endif
+}
+
+/* The same for dot products of bfloat16; 0 where there are none. */
+static inline double measure_peak_bf16(void)
+{
+    measure_candidate c = {measure_pairs_all, NULL, 0};
+    if (!cpuid_avx512_bf16())
+        return 0;
+    measure(&c, 1, 15, 1);
+    return 100000.0 * 24 * 32 * 2 * pool_threads() / c.seconds * 1e-9;
 }
 
 typedef struct measure_memory {

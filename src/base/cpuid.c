@@ -20,13 +20,15 @@ typedef struct cpuid_regs {
     unsigned a, b, c, d;
 } cpuid_regs;
 
-static cpuid_regs query(unsigned leaf)
+static cpuid_regs query_part(unsigned leaf, unsigned part)
 {
     cpuid_regs r = {0};
-    if (!__get_cpuid_count(leaf, 0, &r.a, &r.b, &r.c, &r.d))
+    if (!__get_cpuid_count(leaf, part, &r.a, &r.b, &r.c, &r.d))
         r = (cpuid_regs){0};
     return r;
 }
+
+static cpuid_regs query(unsigned leaf) { return query_part(leaf, 0); }
 
 /* The register states that the system saves; 0 when it does not use XSAVE at all. */
 static uint64_t saved_states(void)
@@ -50,6 +52,12 @@ bool cpuid_avx512(void)
 {
     unsigned f_dq_bw_vl = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31, vnni = 1u << 11;
     return cpuid_avx2() && all(saved_states(), 0xE6) && all(query(7).b, f_dq_bw_vl) && all(query(7).c, vnni);
+}
+
+bool cpuid_avx512_bf16(void)
+{
+    unsigned bf16 = 1u << 5;
+    return cpuid_avx512() && all(query_part(7, 1).a, bf16);
 }
 
 /* Linux keeps the tile data (8 KB) from a process that has not asked for it. */
@@ -85,6 +93,7 @@ void cpuid_name(char *name, size_t size)
 void cpuid_name(char *name, size_t size) { snprintf(name, size, "unknown"); }
 bool cpuid_avx2(void) { return false; }
 bool cpuid_avx512(void) { return false; }
+bool cpuid_avx512_bf16(void) { return false; }
 bool cpuid_amx(void) { return false; }
 
 #endif

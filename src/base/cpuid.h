@@ -9,8 +9,11 @@
 bool cpuid_avx2(void);
 /* Those, and AVX-512 F, BW, DQ, VL and VNNI. */
 bool cpuid_avx512(void);
-/* Those, and AMX tiles with byte products. Asks the system for the tile registers, which it grants to the
- * whole process (from then on a signal stack of its own must be larger); false when it refuses. Linux only.
+/* Those, and AVX-512 BF16. */
+bool cpuid_avx512_bf16(void);
+/* Those of cpuid_avx512, and AMX tiles with byte products. Asks the system for the tile registers, which it
+ * grants to the whole process (from then on a signal stack of its own must be larger); false when it refuses.
+ * Linux only.
  */
 bool cpuid_amx(void);
 

@@ -1,5 +1,6 @@
 /* The kernels of attention over a paged cache, for one instruction set: what is stored is widened to float32
  * in registers (paged_tmpl.h). kernels/kv_block.h has the order of numbers in a block. */
+#include "base/cpuid.h"
 #include "cpu/isa/tile.h"
 #include "cpu/kernels.h"
 #include "kernels/math.h"
@@ -135,6 +136,10 @@ static size_t work_bytes(const kv_block *b, size_t rows)
 #define GROUPED     4
 #include "cpu/isa/paged_tmpl.h"
 
+#if defined(__AVX512VNNI__)
+#include "cpu/isa/paged_dot.h"
+#endif
+
 void FILL(paged)(paged_kernels *t)
 {
     t->softmax = softmax;
@@ -152,4 +157,7 @@ void FILL(paged)(paged_kernels *t)
     SLOTS(KV_BF16, bf16)
     SLOTS(KV_INT8, int8)
     SLOTS(KV_INT4, int4)
+#if defined(__AVX512VNNI__)
+    fill_dot(t);
+#endif
 }

@@ -53,47 +53,49 @@ SIMD_INLINE void NAME(scores_part)(const size_t R, const size_t B, const paged_t
     }
 }
 
-static void NAME(scores_of)(const paged_tile *t, size_t w0, size_t w1, size_t g)
+/* All rows against n blocks, WIDE of them or 1. */
+static void NAME(scores_of)(const paged_tile *t, size_t i, size_t n, size_t w0, size_t w1, size_t g)
 {
-    for (size_t i = 0, b; i < t->blocks; i += b) {
-        b = t->blocks - i >= WIDE ? WIDE : 1;
-        for (size_t r = 0; r < t->rows;) {
-            size_t left = t->rows - r;
+    for (size_t r = 0; r < t->rows;) {
+        size_t left = t->rows - r;
 #define PART(R, B)                                   \
     {                                                \
         NAME(scores_part)(R, B, t, r, i, w0, w1, g); \
         r += R;                                      \
     }
 #define PARTS(R)      \
-    if (b == WIDE)    \
+    if (n == WIDE)    \
         PART(R, WIDE) \
     else              \
         PART(R, 1)
-            if (left >= ROWS)
-                PARTS(ROWS)
-            else if (left >= 4)
-                PARTS(4)
-            else if (left >= 2)
-                PARTS(2)
-            else
-                PARTS(1)
+        if (left >= ROWS)
+            PARTS(ROWS)
+        else if (left >= 4)
+            PARTS(4)
+        else if (left >= 2)
+            PARTS(2)
+        else
+            PARTS(1)
 #undef PARTS
 #undef PART
-        }
     }
 }
 
 static void NAME(scores)(const paged_tile *t)
 {
+    const kv_block *k = t->block;
+    for (size_t i = 0, n; i < t->blocks; i += n) {
+        n = t->blocks - i >= WIDE ? WIDE : 1;
 #if GROUPED
-    size_t words = t->block->group / PER;
-    for (size_t g = 0; g < t->block->k_groups; g++) {
-        size_t end = (g + 1) * words;
-        NAME(scores_of)(t, g * words, end < t->block->k_words ? end : t->block->k_words, g);
-    }
+        size_t words = k->group / PER;
+        for (size_t g = 0; g < k->k_groups; g++) {
+            size_t end = (g + 1) * words;
+            NAME(scores_of)(t, i, n, g * words, end < k->k_words ? end : k->k_words, g);
+        }
 #else
-    NAME(scores_of)(t, 0, t->block->k_words, 0);
+        NAME(scores_of)(t, i, n, 0, k->k_words, 0);
 #endif
+    }
 }
 
 /* R rows, numbers d .. of C vectors; weights p + r * ldp. */
