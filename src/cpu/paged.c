@@ -117,6 +117,25 @@ static const char *values_at(const job *g, const char *head, size_t i, size_t n,
 
 /* --- a chunk --- */
 
+/* The blocks of positions [base, end) of the tile's sequence, and what is to be read after them. */
+static void find_blocks(const job *g, const tile *u, size_t head, size_t base, size_t end, const work *w,
+                        paged_tile *t)
+{
+    const paged_args *a = g->a;
+    const int32_t *table = a->tables + u->sequence * a->max_blocks + base / KV_POSITIONS;
+    size_t left = (u->position + u->tokens - base + KV_POSITIONS - 1) / KV_POSITIONS;
+    const char *heads = a->pool + head * a->block.head;
+    for (size_t at = base, i = 0; at < end; at += KV_POSITIONS, i = ++t->blocks) {
+        t->keys[i] = heads + (size_t)table[i] * a->block.bytes;
+        t->values[i] = values_at(g, t->keys[i], i, min(KV_POSITIONS, end - at), w);
+    }
+    for (size_t i = 0; i < PAGED_AHEAD; i++) {
+        size_t next = t->blocks + i < left ? t->blocks + i : 0;
+        t->values[t->blocks + i] = heads + (size_t)table[next] * a->block.bytes;
+        t->keys[t->blocks + i] = t->values[min(i, t->blocks - 1)];
+    }
+}
+
 /* What the rows of u see of chunk c goes to w->part, part_max and part_sum; rows that see nothing of it have
  * the maximum -inf. */
 static void attend_chunk(const job *g, const tile *u, size_t head, size_t c, const work *w)
@@ -125,8 +144,6 @@ static void attend_chunk(const job *g, const tile *u, size_t head, size_t c, con
     const paged_kernels *k = &g->t->paged;
     size_t end = min(u->position + u->tokens, (c + 1) * PAGED_KEYS), rows = u->tokens * g->group;
     size_t begin = first_seen(a, u->position), base = c * PAGED_KEYS;
-    size_t block = (begin > base ? begin : base) / KV_POSITIONS;
-    const int32_t *table = a->tables + u->sequence * a->max_blocks;
     paged_tile t = {.block = &g->block,
                     .rows = rows,
                     .q = w->q,
@@ -134,12 +151,8 @@ static void attend_chunk(const job *g, const tile *u, size_t head, size_t c, con
                     .scores = w->scores,
                     .out = w->part,
                     .work = w->kernel};
-    base = block * KV_POSITIONS;
-    for (size_t at = base; at < end; at += KV_POSITIONS, t.blocks++) {
-        const char *p = a->pool + (size_t)table[block + t.blocks] * a->block.bytes + head * a->block.head;
-        t.keys[t.blocks] = p;
-        t.values[t.blocks] = values_at(g, p, t.blocks, min(KV_POSITIONS, end - at), w);
-    }
+    base = (begin > base ? begin : base) / KV_POSITIONS * KV_POSITIONS;
+    find_blocks(g, u, head, base, end, w, &t);
     k->scores[g->kind](&t);
     for (size_t r = 0; r < rows; r++) {
         size_t position = u->position + r / g->group, low = first_seen(a, position);

@@ -8,7 +8,11 @@
 /* Positions of a chunk: what one step of attention covers. A row's result is put together from the chunks of
  * its sequence in order, each of them computed in one way only: this is why it does not depend on how rows
  * and chunks are dealt out. */
-enum { PAGED_KEYS = 256, PAGED_BLOCKS = PAGED_KEYS / KV_POSITIONS };
+enum {
+    PAGED_KEYS = 256,
+    PAGED_BLOCKS = PAGED_KEYS / KV_POSITIONS,
+    PAGED_AHEAD = 4 /* blocks that are fetched while one is computed with */
+};
 
 typedef struct paged_args {
     kv_block block;
@@ -33,7 +37,8 @@ int cpu_paged_attention(const paged_args *a);
 typedef struct paged_tile {
     const kv_block *block; /* of the values: also where they are in the keys */
     size_t rows, blocks;
-    const char *keys[PAGED_BLOCKS], *values[PAGED_BLOCKS]; /* the head's parts of the blocks */
+    /* The head's parts of the blocks; behind the last ones, what will be read next. */
+    const char *keys[PAGED_BLOCKS + PAGED_AHEAD], *values[PAGED_BLOCKS + PAGED_AHEAD];
     const char *q;                                         /* prepared rows, q_step bytes apart */
     size_t q_step;
     float *scores; /* [row][PAGED_KEYS] for the blocks at hand: scores, later weights */

@@ -17,6 +17,9 @@
 #define WIDE 1
 #endif
 
+/* Blocks lie anywhere, so the processor does not see by itself what comes next. */
+#define FETCH(p) __builtin_prefetch(p, 0, 2)
+
 /* --- words to numbers --- */
 
 SIMD_INLINE simd_f32 bytes(simd_f32 x, size_t i)

@@ -72,12 +72,14 @@ SIMD_INLINE void scores_part_dot(const enum kv_kind kind, const size_t R, const 
 {
     const kv_block *k = t->block;
     const size_t per = kind == KV_INT8 ? 4 : 8, words = k->group / per;
-    const char *q = t->q + row * t->q_step, *x[4];
+    const char *q = t->q + row * t->q_step, *x[4], *next[4];
     size_t w = g * words, end = w + words < k->k_words ? w + words : k->k_words;
     __m512i sum[8][4];
     UNROLL
-    for (size_t b = 0; b < B; b++)
+    for (size_t b = 0; b < B; b++) {
         x[b] = t->keys[i + b];
+        next[b] = t->keys[i + b + (row ? 0 : PAGED_AHEAD)];
+    }
     UNROLL
     for (size_t r = 0; r < R; r++) {
         __m512i start = broadcast(q_group(k, q + r * t->q_step, g) + 4);
@@ -91,6 +93,7 @@ SIMD_INLINE void scores_part_dot(const enum kv_kind kind, const size_t R, const 
         UNROLL
         for (size_t b = 0; b < B; b++) {
             __m512i word = _mm512_loadu_si512(x[b] + w * KV_LINE);
+            FETCH(next[b] + w * KV_LINE);
             __m512i low = kind == KV_INT8 ? word : low_nibbles(word), high = high_nibbles(word);
             UNROLL
             for (size_t r = 0; r < R; r++) {
@@ -191,9 +194,11 @@ SIMD_INLINE void values_part_dot(const enum kv_kind kind, const size_t R, const 
         sum[r][c] = _mm512_setzero_si512();
     for (size_t i = 0; i < t->blocks; i++) {
         const char *x = t->values[i] + d * 4;
-        for (size_t j = 0; j < KV_POSITIONS; j += per, x += width * 4, p += per) {
+        const char *next = row ? x : t->values[i + PAGED_AHEAD] + d * 4;
+        for (size_t j = 0; j < KV_POSITIONS; j += per, x += width * 4, next += width * 4, p += per) {
             UNROLL
             for (size_t c = 0; c < C; c++) {
+                FETCH(next + c * 64);
                 __m512i word = _mm512_loadu_si512(x + c * 64);
                 __m512i low = kind == KV_INT8 ? word : low_nibbles(word), high = high_nibbles(word);
                 UNROLL
@@ -270,17 +275,21 @@ BF16 SIMD_INLINE __m512 dot_bf16(__m512 sum, const void *words, const void *one)
 BF16 SIMD_INLINE void scores_part_pairs(const size_t R, const size_t B, const paged_tile *t, size_t row,
                                         size_t i)
 {
-    const char *q = t->q + row * t->q_step, *x[4];
+    const char *q = t->q + row * t->q_step, *x[4], *next[4];
     const size_t step = t->q_step, words = t->block->k_words;
     __m512 sum[8][4];
     UNROLL
     for (size_t b = 0; b < B; b++) {
         x[b] = t->keys[i + b];
+        next[b] = t->keys[i + b + (row ? 0 : PAGED_AHEAD)];
         UNROLL
         for (size_t r = 0; r < R; r++)
             sum[r][b] = _mm512_setzero_ps();
     }
     for (size_t w = 0; w < words; w++) {
+        UNROLL
+        for (size_t b = 0; b < B; b++)
+            FETCH(next[b] + w * KV_LINE);
         UNROLL
         for (size_t b = 0; b < B; b++)
             UNROLL
@@ -321,7 +330,11 @@ BF16 SIMD_INLINE void values_part_pairs(const size_t R, const size_t C, const pa
         sum[r][c] = _mm512_setzero_ps();
     for (size_t i = 0; i < t->blocks; i++) {
         const char *x = t->values[i] + d * 4;
-        for (size_t j = 0; j < KV_POSITIONS; j += 2, x += line, p += 4) {
+        const char *next = row ? x : t->values[i + PAGED_AHEAD] + d * 4;
+        for (size_t j = 0; j < KV_POSITIONS; j += 2, x += line, next += line, p += 4) {
+            UNROLL
+            for (size_t c = 0; c < C; c++)
+                FETCH(next + c * 64);
             UNROLL
             for (size_t c = 0; c < C; c++)
                 UNROLL
