@@ -141,6 +141,7 @@ static void fill_paged(const paged_shape *s, const kv_block *b, char *pool, int3
     float *x = need(mem_alloc(numbers, 4));
     int32_t *slots = need(mem_alloc(n, 4));
     measure_fill(x, numbers, 2);
+    double start = clock_seconds();
     for (size_t q = 0; q < (size_t)s->sequences; q++) {
         for (size_t i = 0; i < blocks; i++) /* far apart, as blocks are after a while */
             tables[q * blocks + i] = (int32_t)(q * blocks + i * 37 % blocks);
@@ -149,6 +150,8 @@ static void fill_paged(const paged_shape *s, const kv_block *b, char *pool, int3
         cpu_kv_store(b, pool, x, MLX_FLOAT32, slots, n, true);
         cpu_kv_store(b, pool, x, MLX_FLOAT32, slots, n, false);
     }
+    printf("  stored %5.2f ns a number;",
+           (clock_seconds() - start) * 1e9 / (double)(2 * numbers) / s->sequences);
     mem_free(x);
     mem_free(slots);
 }
@@ -188,7 +191,7 @@ static void run_paged(const paged_shape *s, double peak, double peak_bf16)
     measure(c, 2, s->rows == 1 ? 15 : 7, s->rows == 1 ? 5 : 1);
     shape flat = {NULL, s->heads, s->kv_heads, s->dim, s->rows, s->length, MLX_FLOAT32};
     double flops = pairs(&flat) * s->sequences * s->dim * 4 / c[0].seconds * 1e-9;
-    printf("  %s: %8.3f ms  %6.1f GFLOP/s", s->name, c[0].seconds * 1e3, flops);
+    printf(" %s: %8.3f ms  %6.1f GFLOP/s", s->name, c[0].seconds * 1e3, flops);
     if (peak > 0 && s->rows > 1)
         printf(" (%4.1f%% of peak, %4.1f%% of bf16's)", 100 * flops / peak, 100 * flops / peak_bf16);
     if (s->rows == 1)

@@ -4,8 +4,8 @@
 #include "cpu/kernels.h"
 #include "cpu/paged.h"
 #include "cpu/pool.h"
+#include "kernels/math.h"
 
-#include <math.h>
 #include <string.h>
 
 typedef struct store {
@@ -20,16 +20,41 @@ typedef struct store {
 
 enum { BUFFER = 64 };
 
+enum { LANES = 8 };
+
+/* The smallest and the largest of n numbers; *bad: 0, or NaN if one is not finite. In lanes, which become
+ * vectors. */
+static void range_of(const float *x, size_t n, float *low, float *high, float *bad)
+{
+    float a[LANES], b[LANES], c[LANES] = {0};
+    for (size_t l = 0; l < LANES; l++)
+        a[l] = b[l] = x[0];
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t l = 0; l < LANES; l++) {
+            a[l] = x[i + l] < a[l] ? x[i + l] : a[l];
+            b[l] = x[i + l] > b[l] ? x[i + l] : b[l];
+            c[l] += x[i + l] * 0;
+        }
+    for (size_t l = 0; i + l < n; l++) {
+        a[l] = x[i + l] < a[l] ? x[i + l] : a[l];
+        b[l] = x[i + l] > b[l] ? x[i + l] : b[l];
+        c[l] += x[i + l] * 0;
+    }
+    *low = a[0], *high = b[0], *bad = c[0];
+    for (size_t l = 1; l < LANES; l++) {
+        *low = a[l] < *low ? a[l] : *low;
+        *high = b[l] > *high ? b[l] : *high;
+        *bad += c[l];
+    }
+}
+
 /* Scale and bias of a group; a code is a number less the bias over the scale. Scales are rounded to float16
  * before codes are made of them. */
 static void group_scale(const kv_block *b, const float *x, size_t n, uint16_t *scale, uint16_t *bias)
 {
-    float low = x[0], high = x[0], bad = 0;
-    for (size_t i = 0; i < n; i++) {
-        low = x[i] < low ? x[i] : low;
-        high = x[i] > high ? x[i] : high;
-        bad += x[i] * 0; /* NaN from numbers that are not finite */
-    }
+    float low, high, bad;
+    range_of(x, n, &low, &high, &bad);
     if (b->kind == KV_INT8) {
         float most = high > -low ? high : -low;
         *scale = f32_to_f16(most / 127 + bad);
@@ -41,31 +66,55 @@ static void group_scale(const kv_block *b, const float *x, size_t n, uint16_t *s
     *scale = f32_to_f16((high - f16_to_f32(*bias)) / 15 + bad);
 }
 
-static uint32_t code_of(const kv_block *b, float x, float inverse, float bias, bool key)
+/* n numbers as codes; the part of group is all of them. */
+static void make_codes(const kv_block *b, const float *x, size_t n, float inverse, float bias, bool key,
+                       uint32_t *codes)
 {
-    float y = (x - bias) * inverse, most = b->kind == KV_INT8 ? 127 : 15,
-          least = b->kind == KV_INT8 ? -127 : 0;
-    y = y > least ? y : least; /* NaN too */
-    int code = (int)rintf(y < most ? y : most);
-    return (uint32_t)(b->kind == KV_INT4 ? code : key ? code + 128 : code & 255);
+    const float most = b->kind == KV_INT8 ? 127 : 15, least = b->kind == KV_INT8 ? -127 : 0;
+    const int32_t zero = b->kind == KV_INT8 && key ? 128 : 0;
+    switch (b->kind) {
+    case KV_F32:
+        memcpy(codes, x, n * sizeof *codes);
+        break;
+    case KV_F16:
+        for (size_t i = 0; i < n; i++)
+            codes[i] = f32_to_f16(x[i]);
+        break;
+    case KV_BF16:
+        for (size_t i = 0; i < n; i++)
+            codes[i] = f32_to_bf16(x[i]);
+        break;
+    default:
+        for (size_t i = 0; i < n; i++) {
+            float y = (x[i] - bias) * inverse;
+            y = y > least ? y : least; /* NaN too */
+            y = y < most ? y : most;
+            codes[i] = (uint32_t)((int32_t)m_rint(y) + zero);
+        }
+    }
 }
 
-static void put_key(const kv_block *b, char *head, size_t position, size_t d, uint32_t code)
+/* Codes of numbers d .. of a position into its words. Only a nibble has to leave its neighbour alone. */
+static void put_codes(const kv_block *b, char *head, size_t position, size_t d, const uint32_t *codes,
+                      size_t n, bool key)
 {
-    kv_put(b, head + kv_key_word(b, position, d) * 4, d % b->per, code);
-}
-
-static void put_value(const kv_block *b, char *head, size_t position, size_t d, uint32_t code)
-{
-    kv_put(b, head + b->v + kv_value_word(b, position, d) * 4, position % b->per, code);
-}
-
-static void put(const store *j, char *head, size_t position, size_t d, uint32_t code)
-{
-    if (j->key)
-        put_key(j->b, head, position, d, code);
-    else
-        put_value(j->b, head, position, d, code);
+    size_t size = 4 / b->per;
+    char *p = head + (key ? kv_key_word(b, position, 0) : b->v / 4 + kv_value_word(b, position, 0)) * 4;
+    for (size_t i = 0; i < n; i++, d++) {
+        size_t sub = key ? d % b->per : position % b->per, word = key ? d / b->per * KV_POSITIONS : d;
+        char *to = p + word * 4 + (size ? sub * size : sub % 4);
+        if (b->kind == KV_INT4) {
+            uint32_t shift = sub < 4 ? 0 : 4;
+            *to = (char)((((uint8_t)*to) & (0xF0u >> shift)) | codes[i] << shift);
+        } else if (b->kind == KV_INT8) {
+            *to = (char)codes[i];
+        } else if (size == 2) {
+            uint16_t half = (uint16_t)codes[i];
+            memcpy(to, &half, 2);
+        } else {
+            memcpy(to, &codes[i], 4);
+        }
+    }
 }
 
 /* n numbers from d on, which are one group or a part of a row that is not quantized. */
@@ -74,6 +123,7 @@ static void store_numbers(const store *j, char *head, size_t position, size_t d,
     const kv_block *b = j->b;
     uint16_t scale = 0, bias = 0;
     float inverse = 1, offset = 0;
+    uint32_t codes[BUFFER];
     if (b->group) {
         size_t g = d / b->group, groups = j->key ? b->k_groups : b->v_groups;
         char *scales = head + (j->key ? b->k_scales : b->v_scales) + (g * KV_POSITIONS + position) * 2;
@@ -84,12 +134,8 @@ static void store_numbers(const store *j, char *head, size_t position, size_t d,
         inverse = f16_to_f32(scale) > 0 ? 1 / f16_to_f32(scale) : 0;
         offset = f16_to_f32(bias);
     }
-    for (size_t i = 0; i < n; i++)
-        put(j, head, position, d + i,
-            b->kind == KV_F32    ? f32_bits(x[i])
-            : b->kind == KV_F16  ? f32_to_f16(x[i])
-            : b->kind == KV_BF16 ? f32_to_bf16(x[i])
-                                 : code_of(b, x[i], inverse, offset, j->key));
+    make_codes(b, x, n, inverse, offset, j->key, codes);
+    put_codes(b, head, position, d, codes, n, j->key);
 }
 
 static void store_heads(void *arg, size_t begin, size_t end)
@@ -110,8 +156,9 @@ static void store_heads(void *arg, size_t begin, size_t end)
                 cpu_kernels_get()->gemm.widen[j->slot](row + d * size, 1, n, x);
                 store_numbers(j, head, position, d, x, n);
             }
-            for (size_t d = j->dim; j->key && d < b->k_words * b->per; d++)
-                put_key(b, head, position, d, 0);
+            if (j->key) /* the padding of the last word */
+                put_codes(b, head, position, j->dim, (const uint32_t[8]){0}, b->k_words * b->per - j->dim,
+                          true);
         }
 }
 
