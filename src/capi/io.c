@@ -9,15 +9,21 @@
 #include "io/safetensors.h"
 #include "mx/io.h"
 
+static void hold(void *file) { capi_file_retain(file); }
+static void drop(void *file) { capi_file_release(file); }
+
 /* The callbacks of a handle; false with an error for an empty one. */
-static bool stream_of(stream *to, const void *ctx, const char *type)
+static bool stream_of(stream *to, void *ctx, const char *type)
 {
-    const capi_file *f = capi_need((void *)(uintptr_t)ctx, type);
+    capi_file *f = capi_need(ctx, type);
     if (!f)
         return false;
     const mlx_io_vtable *v = capi_file_calls(f, &to->desc);
     to->calls = (stream_calls){v->is_open,        v->good,  v->tell,  v->seek, v->read,
                                v->read_at_offset, v->write, v->label, v->free};
+    to->owner = f;
+    to->hold = hold;
+    to->drop = drop;
     return true;
 }
 

@@ -23,6 +23,7 @@ static const eval_fn table[PRIM_COUNT] = {
     [PRIM_Contiguous] = cpu_eval_contiguous,
     [PRIM_Full] = cpu_eval_full,
     [PRIM_Arange] = cpu_eval_arange,
+    [PRIM_Load] = cpu_eval_load,
     [PRIM_Reshape] = cpu_eval_reshape,
     [PRIM_Flatten] = cpu_eval_reshape,
     [PRIM_Unflatten] = cpu_eval_reshape,

@@ -15,6 +15,7 @@ int cpu_eval_compiled(node *n);
 int cpu_eval_contiguous(node *n);
 int cpu_eval_full(node *n);
 int cpu_eval_arange(node *n);
+int cpu_eval_load(node *n);
 int cpu_eval_reshape(node *n);
 int cpu_eval_view_of_copy(node *n);
 int cpu_eval_pad(node *n);

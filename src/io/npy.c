@@ -2,9 +2,11 @@
  * literals), the elements.
  *
  * The file comes from outside: the header is read by a small parser that knows the three keys in any order,
- * sizes are multiplied with overflow checks, and the elements must be there in full. */
+ * sizes are multiplied with overflow checks, and the elements
+ * are read, or the mapped file used in their place, when the array is computed. */
 #include "io/npy.h"
 
+#include "array/source.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
@@ -13,6 +15,7 @@
 #include <string.h>
 
 #define MAGIC "\x93NUMPY"
+enum { PREFIX = 10, LONG_PREFIX = 12, LONGEST_HEADER = 1 << 20 };
 
 static const struct npy_type {
     char text[3];
@@ -122,8 +125,10 @@ static int read_entry(npy_header *h)
     return malformed(h);
 }
 
-static int read_dict(npy_header *h)
+static int read_dict(npy_header *h, const char *text, size_t length)
 {
+    h->p = text;
+    h->end = text + length;
     if (!take(h, "{"))
         return malformed(h);
     while (!take(h, "}")) {
@@ -139,78 +144,58 @@ static int read_dict(npy_header *h)
     return h->p == h->end && h->has_type && h->has_order && h->has_shape ? 0 : malformed(h);
 }
 
-/* Finds the header's text; the elements follow it. */
-static int find_header(npy_header *h, const buffer *b)
+/* How long the text of the header is that the first bytes begin (10 of them, in version 1, else 12), and
+ * where it starts. 0, or -1 with an error. */
+static int measure_header(const npy_header *h, const unsigned char *p, size_t size, size_t *start,
+                          size_t *length)
 {
-    const unsigned char *p = (const unsigned char *)b->data;
-    if (b->size < 10 || memcmp(p, MAGIC, 6) != 0)
+    if (size < PREFIX || memcmp(p, MAGIC, 6) != 0)
         return error_set("[load] Invalid header in %s", h->name);
     if (p[6] < 1 || p[6] > 3)
         return error_set("[load] Unsupported npy format version in %s", h->name);
-    size_t prefix = p[6] == 1 ? 10 : 12, length = p[8] | (size_t)p[9] << 8;
-    if (p[6] > 1 && b->size >= 12)
-        length |= (size_t)p[10] << 16 | (size_t)p[11] << 24;
-    if (b->size < prefix || length > b->size - prefix)
+    *start = p[6] == 1 ? PREFIX : LONG_PREFIX;
+    *length = p[8] | (size_t)p[9] << 8;
+    if (p[6] > 1 && size >= LONG_PREFIX)
+        *length |= (size_t)p[10] << 16 | (size_t)p[11] << 24;
+    if (size < *start || *length > size - *start)
         return error_set("[load] %s: the header would have %zu bytes, the file has %zu; it is truncated",
-                         h->name, length, b->size);
-    h->p = b->data + prefix;
-    h->end = h->p + length;
-    return read_dict(h);
+                         h->name, *length, size);
+    return 0;
 }
 
-/* --- the elements --- */
-
-static void swap_bytes(char *p, size_t size, size_t unit)
+/* The elements that follow the header, from `offset` on in a source, whose reference it takes (NULL: there
+ * was an error). */
+static mlx_array elements(const npy_header *h, node *from, size_t offset)
 {
-    for (size_t i = 0; i < size; i += unit)
-        for (size_t k = 0; k < unit / 2; k++) {
-            char c = p[i + k];
-            p[i + k] = p[i + unit - 1 - k];
-            p[i + unit - 1 - k] = c;
-        }
-}
-
-/* The elements in b, or in a copy where the file's are not as the processor wants them. Takes b. */
-static mlx_array elements(const npy_header *h, buffer *b, const int *shape, size_t bytes)
-{
-    const char *data = h->end;
-    size_t unit = h->dtype == MLX_COMPLEX64 ? 4 : mx_dtype_size(h->dtype);
-    if (h->swapped || (uintptr_t)data % mx_dtype_size(h->dtype)) {
-        buffer *copy = buffer_new(bytes);
-        if (copy) {
-            memcpy(copy->data, data, bytes);
-            if (h->swapped)
-                swap_bytes(copy->data, bytes, unit);
-        }
-        buffer_release(b);
-        b = copy;
-        data = copy ? copy->data : NULL;
+    int shape[MX_MAX_DIMS], axes[MX_MAX_DIMS];
+    size_t bytes = mx_dtype_size(h->dtype);
+    mlx_array x = MX_NULL;
+    bool fits = true;
+    for (int i = 0; i < h->ndim; i++) {
+        axes[i] = h->ndim - 1 - i;
+        shape[i] = h->shape[h->fortran ? axes[i] : i];
+        fits &= mem_mul(bytes, (size_t)h->shape[i], &bytes);
     }
-    return b ? node_temp(node_from_buffer(b, data, shape, h->ndim, h->dtype)) : MX_NULL;
+    if (!from)
+        return MX_NULL;
+    if (fits)
+        x = source_array(from, offset, shape, h->ndim, h->dtype, h->swapped);
+    else
+        error_set("[load] %s: the shape has too many elements", h->name);
+    node_release(from);
+    return h->fortran && !mx_is_null(x) ? mx_transpose(x, axes, (size_t)h->ndim) : x;
 }
 
 mlx_array npy_from_buffer(const char *name, buffer *b)
 {
     npy_header h = {.name = name};
-    int shape[MX_MAX_DIMS], axes[MX_MAX_DIMS];
-    int rc = find_header(&h, b);
-    size_t bytes = rc ? 0 : mx_dtype_size(h.dtype);
-    for (int i = 0; rc == 0 && i < h.ndim; i++) {
-        axes[i] = h.ndim - 1 - i;
-        shape[i] = h.shape[h.fortran ? axes[i] : i];
-        if (!mem_mul(bytes, (size_t)h.shape[i], &bytes))
-            rc = error_set("[load] %s: the shape has too many elements", name);
-    }
-    size_t there = rc ? 0 : b->size - (size_t)(h.end - b->data);
-    if (rc == 0 && bytes > there)
-        rc = error_set("[load] %s: the elements need %zu bytes, the file has %zu; it is truncated", name,
-                       bytes, there);
-    if (rc) {
+    size_t start, length;
+    if (measure_header(&h, (const unsigned char *)b->data, b->size, &start, &length) ||
+        read_dict(&h, b->data + start, length)) {
         buffer_release(b);
         return MX_NULL;
     }
-    mlx_array x = elements(&h, b, shape, bytes);
-    return h.fortran && !mx_is_null(x) ? mx_transpose(x, axes, (size_t)h.ndim) : x;
+    return elements(&h, source_of_buffer(name, b), start + length);
 }
 
 mlx_array mx_load(const char *file)
@@ -219,10 +204,39 @@ mlx_array mx_load(const char *file)
     return b ? npy_from_buffer(file, b) : MX_NULL;
 }
 
+/* Reads the header from a stream that has `size` bytes from here on; *length of all of it. */
+static int stream_header(npy_header *h, const stream *s, size_t size, size_t *length)
+{
+    unsigned char prefix[LONG_PREFIX] = {0};
+    size_t start, n = size < PREFIX ? size : PREFIX;
+    if (stream_read(s, "load", prefix, n))
+        return -1;
+    if (n == PREFIX && prefix[6] > 1 && size >= LONG_PREFIX) {
+        if (stream_read(s, "load", prefix + PREFIX, LONG_PREFIX - PREFIX))
+            return -1;
+    }
+    if (measure_header(h, prefix, size, &start, &n))
+        return -1;
+    char *text = n <= LONGEST_HEADER ? mem_alloc(n, 1) : NULL;
+    int rc = text ? stream_read(s, "load", text, n) : -1;
+    if (n > LONGEST_HEADER)
+        error_set("[load] Invalid header in %s: it would have %zu bytes", h->name, n);
+    rc = rc ? rc : read_dict(h, text, n);
+    mem_free(text);
+    *length = start + n;
+    return rc;
+}
+
 mlx_array npy_load_stream(const stream *s)
 {
-    buffer *b = stream_read_all(s, "load");
-    return b ? npy_from_buffer(stream_label(s), b) : MX_NULL;
+    npy_header h = {.name = stream_label(s)};
+    size_t size, length;
+    if (stream_size(s, "load", &size))
+        return MX_NULL;
+    size_t at = s->calls.tell(s->desc);
+    if (stream_header(&h, s, size - at, &length))
+        return MX_NULL;
+    return elements(&h, stream_source(s, size), at + length);
 }
 
 /* --- writing --- */

@@ -35,8 +35,8 @@ static const struct dtype_row {
 /* What a reader works on. */
 typedef struct parse {
     safetensors *s;
-    const char *path, *data; /* data: start of the data section */
-    size_t size;             /* of the data section */
+    const char *path, *data; /* data: start of the data section; NULL in a stream */
+    size_t start, size;      /* of the data section in the file */
     size_t n_shapes, n_names;
 } parse;
 
@@ -79,7 +79,8 @@ static int read_range(const parse *p, safetensors_tensor *t, const json_t *range
             "%s: tensor \"%s\": bytes %lld to %lld are not a range in the %zu bytes of data; the file "
             "is truncated or damaged",
             p->path, t->name, (long long)begin, (long long)end, p->size);
-    t->data = p->data + begin;
+    t->data = p->data ? p->data + begin : NULL;
+    t->offset = p->start + (size_t)begin;
     t->bytes = (size_t)(end - begin);
     size_t need;
     if (!mem_mul(elements, mx_dtype_size(t->dtype), &need) || need != t->bytes)
@@ -184,8 +185,8 @@ static int read_rows(parse *p, json_t *root)
 static int by_data(const void *a, const void *b)
 {
     const safetensors_tensor *x = a, *y = b;
-    if (x->data != y->data)
-        return x->data < y->data ? -1 : 1;
+    if (x->offset != y->offset)
+        return x->offset < y->offset ? -1 : 1;
     return (x->bytes > y->bytes) - (x->bytes < y->bytes);
 }
 
@@ -202,7 +203,7 @@ static int check_tiling(const parse *p)
     qsort(s->tensors, s->count, sizeof *s->tensors, by_data);
     for (size_t i = 0; i < s->count; i++) {
         const safetensors_tensor *t = &s->tensors[i];
-        size_t begin = (size_t)(t->data - p->data);
+        size_t begin = t->offset - p->start;
         if (begin < at)
             return error_set("%s: tensors \"%s\" and \"%s\" overlap", p->path, s->tensors[i - 1].name,
                              t->name);
@@ -217,23 +218,29 @@ static int check_tiling(const parse *p)
     return 0;
 }
 
-static int read_header(parse *p, const buffer *map)
+/* The length of the header, from the first 8 bytes of a file of `size`. 0, or -1 with an error. */
+static int header_length(const char *path, const unsigned char *first, size_t size, size_t *length)
 {
-    if (map->size < 8)
-        return error_set("%s: %zu bytes are too short for a safetensors file", p->path, map->size);
     unsigned long long n = 0;
+    if (size < 8)
+        return error_set("%s: %zu bytes are too short for a safetensors file", path, size);
     for (int i = 7; i >= 0; i--)
-        n = n << 8 | (unsigned char)map->data[i];
+        n = n << 8 | first[i];
     if (n > MAX_HEADER)
         return error_set("%s: the header would have %llu bytes (limit %zu); this is no safetensors file",
-                         p->path, n, MAX_HEADER);
-    if (n > map->size - 8)
-        return error_set("%s: the header would have %llu bytes, the file has %zu; it is truncated", p->path,
-                         n, map->size);
-    p->data = map->data + 8 + n;
-    p->size = map->size - 8 - (size_t)n;
+                         path, n, MAX_HEADER);
+    if (n > size - 8)
+        return error_set("%s: the header would have %llu bytes, the file has %zu; it is truncated", path, n,
+                         size);
+    *length = (size_t)n;
+    return 0;
+}
+
+/* Reads the header, n bytes of text. */
+static int read_header(parse *p, const char *text, size_t n)
+{
     json_error_t e;
-    json_t *root = json_loadb(map->data + 8, (size_t)n, JSON_REJECT_DUPLICATES, &e);
+    json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &e);
     if (!root)
         return error_set("%s: the header is not valid JSON: %s", p->path, e.text);
     int rc = 0;
@@ -257,8 +264,41 @@ static void unmap(void *owner)
 int safetensors_from_buffer(safetensors *s, const char *name, buffer *b)
 {
     *s = (safetensors){.file = b, .path = mem_strdup(name)};
-    parse p = {.s = s, .path = name};
-    if (s->path && read_header(&p, b) == 0)
+    size_t n = 0;
+    if (s->path && header_length(name, (const unsigned char *)b->data, b->size, &n) == 0) {
+        parse p = {.s = s, .path = name, .data = b->data + 8 + n, .start = 8 + n, .size = b->size - 8 - n};
+        if (read_header(&p, b->data + 8, n) == 0)
+            return 0;
+    }
+    safetensors_close(s);
+    return -1;
+}
+
+/* Reads the header of a stream of `size` bytes. */
+static int read_stream(safetensors *s, const stream *from, size_t size)
+{
+    unsigned char first[8] = {0};
+    size_t n = 0;
+    if (stream_read(from, "load_safetensors", first, size < 8 ? size : 8) ||
+        header_length(s->path, first, size, &n))
+        return -1;
+    char *text = mem_alloc(n, 1);
+    parse p = {.s = s, .path = s->path, .start = 8 + n, .size = size - 8 - n};
+    int rc = text && stream_read(from, "load_safetensors", text, n) == 0 ? read_header(&p, text, n) : -1;
+    mem_free(text);
+    s->source = rc ? NULL : stream_source(from, size);
+    return s->source ? 0 : -1;
+}
+
+int safetensors_load_stream(safetensors *s, const stream *from)
+{
+    size_t size;
+    *s = (safetensors){0};
+    if (stream_size(from, "load_safetensors", &size))
+        return -1;
+    from->calls.seek(from->desc, 0, SEEK_SET);
+    s->path = mem_strdup(stream_label(from));
+    if (s->path && read_stream(s, from, size) == 0)
         return 0;
     safetensors_close(s);
     return -1;
@@ -285,6 +325,8 @@ void safetensors_close(safetensors *s)
     mem_free(s->shapes);
     mem_free(s->names);
     mem_free(s->path);
+    if (s->source)
+        node_release(s->source);
     buffer_release(s->file);
     *s = (safetensors){0};
 }
@@ -307,6 +349,8 @@ mlx_array safetensors_array(const safetensors *s, const safetensors_tensor *t)
 {
     buffer *b;
     const char *data = t->data;
+    if (s->source)
+        return source_array(s->source, t->offset, t->shape, t->ndim, t->dtype, false);
     if ((uintptr_t)t->data % mx_dtype_size(t->dtype) == 0) {
         b = buffer_retain(s->file);
     } else {

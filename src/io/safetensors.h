@@ -12,7 +12,8 @@
 /* A tensor of an open file. */
 typedef struct safetensors_tensor {
     const char *name; /* valid until safetensors_close */
-    const char *data; /* in the mapping */
+    const char *data; /* in the mapping; NULL in a stream */
+    size_t offset;    /* from the start of the file */
     size_t bytes;
     mlx_dtype dtype; /* the 8-bit floats (F8_*) come as uint8, as in MLX */
     bool foreign;    /* it is one of those */
@@ -28,7 +29,8 @@ typedef struct safetensors {
     size_t n_metadata;
     int *shapes;  /* what the tensors' shapes point into */
     char *names;  /* what their names point into */
-    buffer *file; /* the mapping */
+    buffer *file; /* the mapping; NULL for a stream: */
+    node *source; /* that of the stream (array/source.h) */
 } safetensors;
 
 /* Maps a file and checks its header completely: size, JSON without duplicate keys, known dtypes, shapes that
@@ -44,8 +46,8 @@ void safetensors_close(safetensors *s);
 const safetensors_tensor *safetensors_find(const safetensors *s, const char *name);
 /* The metadata's value of a key, or NULL. */
 const char *safetensors_metadata(const safetensors *s, const char *key);
-/* The tensor as an array (a temporary) that lies in the mapping; a copy if it is not aligned for its dtype.
- */
+/* The tensor as an array (a temporary) that lies in the mapping; a copy if it is not aligned for its dtype;
+ * of a stream, to be read when it is computed. */
 mlx_array safetensors_array(const safetensors *s, const safetensors_tensor *t);
 
 /* --- writing --- */
@@ -85,7 +87,7 @@ typedef struct safetensors_map {
 } safetensors_map;
 int safetensors_save_map(const char *path, const safetensors_map *m);
 int safetensors_save_stream(const stream *to, const safetensors_map *m);
-/* safetensors_from_buffer of all that a stream has. */
+/* Reads the header of a stream, which its arrays hold. */
 int safetensors_load_stream(safetensors *s, const stream *from);
 
 /* Evaluates n arrays and writes them to one file. */

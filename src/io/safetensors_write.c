@@ -316,10 +316,3 @@ int safetensors_save_stream(const stream *to, const safetensors_map *m)
 {
     return stream_write(to, "save_safetensors", fill_map, (void *)(uintptr_t)m);
 }
-
-int safetensors_load_stream(safetensors *s, const stream *from)
-{
-    *s = (safetensors){0};
-    buffer *b = stream_read_all(from, "load_safetensors");
-    return b ? safetensors_from_buffer(s, stream_label(from), b) : -1;
-}

@@ -1,12 +1,15 @@
-/* Files by callbacks, and places to write to. A file to read is taken whole: the formats check sizes against
- * what is there before they use them, and their arrays share the one buffer. */
+/* Files by callbacks, and places to write to. The formats read a stream's header at once, and its arrays when
+ * they are computed: these share a source, which holds the stream. */
 #include "io/stream.h"
 
+#include "array/source.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "mx.h"
+#include "prim/prim.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,27 +21,86 @@ const char *stream_label(const stream *s)
 
 static bool usable(const stream *s) { return s->calls.is_open(s->desc) && s->calls.good(s->desc); }
 
-buffer *stream_read_all(const stream *s, const char *op)
+int stream_size(const stream *s, const char *op, size_t *size)
 {
-    if (!usable(s)) {
-        error_set("[%s] Failed to open %s", op, stream_label(s));
-        return NULL;
-    }
+    if (!usable(s))
+        return error_set("[%s] Failed to open %s", op, stream_label(s));
+    size_t at = s->calls.tell(s->desc);
     s->calls.seek(s->desc, 0, SEEK_END);
-    size_t size = s->calls.tell(s->desc);
-    s->calls.seek(s->desc, 0, SEEK_SET);
-    if (size > PTRDIFF_MAX || !s->calls.good(s->desc)) {
-        error_set("[%s] the size of %s cannot be found", op, stream_label(s));
-        return NULL;
+    *size = s->calls.tell(s->desc);
+    s->calls.seek(s->desc, (int64_t)at, SEEK_SET);
+    if (*size > PTRDIFF_MAX || at > *size || !s->calls.good(s->desc))
+        return error_set("[%s] the size of %s cannot be found", op, stream_label(s));
+    return 0;
+}
+
+static int unread(const char *op, size_t n, const char *name)
+{
+    return error_set("[%s] Unable to read %zu bytes from %s", op, n, name);
+}
+
+int stream_read(const stream *s, const char *op, void *to, size_t n)
+{
+    s->calls.read(s->desc, to, n);
+    return s->calls.good(s->desc) ? 0 : unread(op, n, stream_label(s));
+}
+
+/* --- sources --- */
+
+/* What a source reads by: the callbacks share one position. */
+typedef struct late {
+    stream s;
+    pthread_mutex_t lock;
+} late;
+
+static int read_late(void *user, const char *name, char *to, size_t bytes, size_t offset)
+{
+    late *l = user;
+    const stream_calls *c = &l->s.calls;
+    pthread_mutex_lock(&l->lock);
+    if (c->read_at_offset) {
+        c->read_at_offset(l->s.desc, to, bytes, offset);
+    } else {
+        c->seek(l->s.desc, (int64_t)offset, SEEK_SET);
+        c->read(l->s.desc, to, bytes);
     }
-    buffer *b = buffer_new(size);
-    if (b && size)
-        s->calls.read(s->desc, b->data, size);
-    if (!b || s->calls.good(s->desc))
-        return b;
-    error_set("[%s] Unable to read %zu bytes from %s", op, size, stream_label(s));
-    buffer_release(b);
-    return NULL;
+    bool good = c->good(l->s.desc);
+    pthread_mutex_unlock(&l->lock);
+    return good ? 0 : unread("load", bytes, name);
+}
+
+static void drop_late(void *user)
+{
+    late *l = user;
+    if (l->s.drop)
+        l->s.drop(l->s.owner);
+    pthread_mutex_destroy(&l->lock);
+    mem_free(l);
+}
+
+node *stream_source(const stream *s, size_t size)
+{
+    late *l = mem_alloc(1, sizeof *l);
+    if (!l)
+        return NULL;
+    l->s = *s;
+    pthread_mutex_init(&l->lock, NULL);
+    if (s->hold)
+        s->hold(s->owner);
+    return source_of_reader(stream_label(s), size, read_late, drop_late, l);
+}
+
+mlx_array source_array(node *from, size_t offset, const int *shape, int ndim, mlx_dtype dtype, bool swapped)
+{
+    union {
+        prim_load load;
+        char room[sizeof(prim_load) + MX_MAX_DIMS * sizeof(int32_t)];
+    } p;
+    p.load = (prim_load){(int64_t)offset, (int32_t)dtype, swapped, ndim};
+    if (ndim)
+        memcpy(p.load.shape, shape, (size_t)ndim * sizeof *shape);
+    mlx_array in = node_array(from);
+    return prim_make(PRIM_Load, &in, 1, &p, offsetof(prim_load, shape) + (size_t)ndim * sizeof(int32_t));
 }
 
 static void unmap(void *owner)

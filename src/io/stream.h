@@ -21,15 +21,25 @@ typedef struct stream_calls {
     void (*free)(void *desc);
 } stream_calls;
 
+/* hold, drop: count the users of owner, whose the callbacks are; NULL if they stay valid anyway. */
 typedef struct stream {
     void *desc;
     stream_calls calls;
+    void *owner;
+    void (*hold)(void *owner), (*drop)(void *owner);
 } stream;
 
 /* What messages call it. */
 const char *stream_label(const stream *s);
-/* All bytes of a stream, from its start; NULL with an error "[op] ...". */
-buffer *stream_read_all(const stream *s, const char *op);
+/* Is it open? If so, its size; it is left where it was. 0, or -1 with an error "[op] ...". */
+int stream_size(const stream *s, const char *op, size_t *size);
+/* Reads the next n bytes. 0, or -1 with an error "[op] ...". */
+int stream_read(const stream *s, const char *op, void *to, size_t n);
+/* The source of a stream (array/source.h), which it holds. NULL with an error. */
+node *stream_source(const stream *s, size_t size);
+/* An array in a source, as a temporary that is read when it is computed. */
+mlx_array source_array(node *from, size_t offset, const int *shape, int ndim, mlx_dtype dtype,
+                       bool swapped);
 /* All bytes of a file, mapped. NULL with an error that names the path. */
 buffer *stream_map(const char *path);
 

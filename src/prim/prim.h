@@ -96,6 +96,13 @@ typedef struct prim_arange {
     double start, step;
     int32_t dtype, count;
 } prim_arange;
+/* Load: from `offset` on in the file that the input is the source of (array/source.h). swapped: its bytes are
+ * in the other order. */
+typedef struct prim_load {
+    int64_t offset;
+    int32_t dtype, swapped;
+    int32_t ndim, shape[];
+} prim_load;
 typedef struct prim_squeeze {
     uint32_t axes; /* bit i: axis i goes */
 } prim_squeeze;

@@ -103,6 +103,10 @@ static int copy(recorder *r, entry *e)
 {
     const node *n = e->from;
     node *wrapped = wrapped_by(n);
+    if (n->prim == PRIM_Load) { /* read now, and not at every call: a constant */
+        e->copy = e->from;
+        return mx_eval(node_array(e->from));
+    }
     if (wrapped || n->prim == PRIM_CustomTransforms) {
         e->copy = wrapped && graph_has(wrapped) ? find(r, wrapped)->copy : wrapped;
         return 0;

@@ -63,6 +63,9 @@ static void arrays_go_through_callbacks(void **state)
     m.at = 0;
     OK(mlx_load_reader(&b, r, s));
     api_prints(b, "array([1, 2, 3], dtype=float32)");
+    m.at = 0;
+    OK(mlx_load_reader(&b, r, s)); /* and is let go unread */
+    OK(mlx_array_set(&b, a));
 
     m = (memory){0};
     mlx_map_string_to_array arrays = mlx_map_string_to_array_new(), back = {0};
@@ -112,6 +115,9 @@ static void arrays_go_to_files(void **state)
     OK(mlx_load(&b, path("a.npy"), s));
     api_prints(b, "array([1, 2, 3], dtype=float32)");
     FAILS(mlx_load(&b, path("none.npy"), s), "none.npy");
+    assert_int_equal(truncate(path("a.npy"), 128 + 8), 0); /* arrays are read when they are computed */
+    OK(mlx_load(&b, path("a.npy"), s));
+    FAILS(mlx_array_eval(b), "the elements need 12 bytes, the file has 8");
     remove(path("a.npy"));
 
     mlx_map_string_to_array arrays = mlx_map_string_to_array_new(), back = {0};

@@ -48,7 +48,11 @@ static void m_write(void *d, const char *data, size_t n)
 }
 static const char *m_label(void *d) { return d ? "memory" : NULL; }
 static memory ram;
-static const stream file = {&ram, {m_open, m_good, m_tell, m_seek, m_read, NULL, m_write, m_label, NULL}};
+static int holders; /* of the stream: arrays that are still to be read */
+static void m_hold(void *owner) { ++*(int *)owner; }
+static void m_drop(void *owner) { --*(int *)owner; }
+static const stream file = {
+    &ram, {m_open, m_good, m_tell, m_seek, m_read, NULL, m_write, m_label, NULL}, &holders, m_hold, m_drop};
 
 static void rewind_to(const void *data, size_t n)
 {
@@ -87,9 +91,11 @@ static void npy_round_trips(void **state)
             same(mx_load(name), forms[f]);
             rewind_to(NULL, 0);
             assert_ok(npy_save_stream(&file, forms[f]) == 0);
+            ram.at = 0;
             same(npy_load_stream(&file), forms[f]);
         }
         mx_release(0);
+        assert_int_equal(holders, 0);
     }
     unlink(name);
 }
@@ -127,8 +133,6 @@ static void npy_rejects(void **state)
         const char *dict, *error;
         size_t n;
     } bad[] = {
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,)}",
-         "the elements need 12 bytes, the file has 8", 8},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,}", "Invalid header", 8},
         {"{'descr': '<f4', 'fortran_order': False}", "Invalid header", 8},
         {"{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': ()}", "Invalid header", 8},
@@ -160,6 +164,95 @@ static void npy_rejects(void **state)
     assert_error("[load] Failed to open memory");
     assert_true(mx_is_null(mx_load("/nowhere/x.npy")));
     assert_error("/nowhere/x.npy");
+}
+
+/* Arrays are read when they are computed, by their own stream; what is missing then is an error then. */
+static void npy_is_read_late(void **state)
+{
+    (void)state;
+    const char *dict = "{'descr': '<f4', 'fortran_order': False, 'shape': (3,)}";
+    mlx_array late = npy(1, dict, "12345678", 8), kept = MX_NULL;
+    assert_ok(!mx_is_null(late));
+    assert_int_equal(mx_eval(late), -1);
+    assert_error("[load] memory: the elements need 12 bytes, the file has 8; it is truncated");
+    assert_int_equal(mx_eval(late), -1); /* and again */
+    assert_error("the elements need 12 bytes");
+    mx_release(0);
+
+    late = npy(1, dict, (const float[]){1, 2, 3}, 12);
+    ram.broken = true;
+    assert_int_equal(mx_eval(late), -1);
+    assert_error("[load] Unable to read 12 bytes from memory");
+    ram.broken = false;
+    mx_set(&kept, mx_add(late, mx_float(1, MLX_FLOAT32)));
+    mx_release(0);
+    assert_int_equal(holders, 1);
+    assert_ok(mx_eval(kept) == 0);
+    assert_int_equal(holders, 0);
+    assert_float_equal(((const float *)mx_data(kept))[2], 4, 0);
+    mx_set(&kept, MX_NULL);
+
+    /* one after the other in a stream: each is read from where the last ended */
+    rewind_to(NULL, 0);
+    assert_ok(npy_save_stream(&file, mx_int(7, MLX_INT32)) == 0);
+    size_t second = ram.at;
+    assert_ok(npy_save_stream(&file, mx_int(8, MLX_INT32)) == 0);
+    ram.at = second;
+    same(npy_load_stream(&file), mx_int(8, MLX_INT32));
+    mx_release(0);
+}
+
+/* A result is written over what was read from a small file; a large one is used where it lies. */
+static void npy_memory(void **state)
+{
+    (void)state;
+    const int n = 1 << 19;
+    mlx_array x = MX_NULL;
+    assert_ok(mx_save(path, mx_zeros(SHAPE(1000), MLX_FLOAT32)) == 0);
+    mx_release(0);
+    size_t before = mx_active_memory();
+    mx_reset_peak_memory();
+    mx_set(&x, mx_negative(mx_load(name)));
+    mx_release(0);
+    assert_ok(mx_eval(x) == 0);
+    assert_true(mx_peak_memory() - before < 2 * 4000);
+    mx_set(&x, MX_NULL);
+
+    assert_ok(mx_save(path, mx_zeros(&n, 1, MLX_FLOAT32)) == 0);
+    mx_release(0);
+    before = mx_active_memory();
+    mx_set(&x, mx_load(name));
+    mx_release(0);
+    assert_ok(mx_eval(x) == 0);
+    assert_int_equal(mx_active_memory(), before);
+    mx_set(&x, MX_NULL);
+    unlink(name);
+}
+
+/* What a function takes from outside is read when it is traced, and is a constant of it. */
+static mlx_array outside;
+static int add_outside(void *user, const mlx_array *x, size_t n, mx_arrays *out)
+{
+    (void)user, (void)n;
+    mlx_array y = mx_add(x[0], outside);
+    return mx_arrays_add(out, y);
+}
+static void npy_in_functions(void **state)
+{
+    (void)state;
+    const char *dict = "{'descr': '<f4', 'fortran_order': False, 'shape': (3,)}";
+    mx_arrays y = {0};
+    mx_set(&outside, npy(1, dict, (const float[]){1, 2, 3}, 12));
+    mlx_array x = mx_from((const float[]){1, 1, 1}, SHAPE(3), MLX_FLOAT32);
+    for (int i = 0; i < 2; i++) {
+        assert_ok(mx_compiled(1, add_outside, NULL, false, NULL, 0, &x, 1, &y) == 0);
+        same(y.items[0], mx_from((const float[]){2, 3, 4}, SHAPE(3), MLX_FLOAT32));
+        mx_arrays_free(&y);
+    }
+    assert_int_equal(holders, 0);
+    mx_compile_clear_cache();
+    mx_set(&outside, MX_NULL);
+    mx_release(0);
 }
 
 /* --- gguf --- */
@@ -229,7 +322,8 @@ static int one_tensor(gguf *g, uint32_t type, uint64_t elements, const void *dat
     while (ram.size % 32)
         m_write(&ram, "", 1);
     m_write(&ram, data, n);
-    buffer *b = stream_read_all(&file, "load_gguf");
+    buffer *b = buffer_new(ram.size);
+    memcpy(b->data, ram.data, ram.size);
     return gguf_from_buffer(g, "memory", b);
 }
 
@@ -353,6 +447,7 @@ static void safetensors_streams(void **state)
     rewind_to(NULL, 0);
     assert_ok(safetensors_save_stream(&file, &m) == 0);
     assert_ok(safetensors_load_stream(&s, &file) == 0);
+    assert_int_equal(holders, 1);
     same(safetensors_array(&s, safetensors_find(&s, "b")), x[0]);
     same(safetensors_array(&s, safetensors_find(&s, "a")), x[1]);
     assert_string_equal(safetensors_metadata(&s, "x"), "y\"z");
@@ -380,10 +475,12 @@ int main(void)
     close(mkstemp(path));
     snprintf(name, sizeof name, "%s.npy", path);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(npy_round_trips), cmocka_unit_test(npy_headers),
-        cmocka_unit_test(npy_rejects),     cmocka_unit_test(gguf_round_trips),
-        cmocka_unit_test(gguf_quantized),  cmocka_unit_test(gguf_expands),
-        cmocka_unit_test(gguf_rejects),    cmocka_unit_test(safetensors_streams),
+        cmocka_unit_test(npy_round_trips),     cmocka_unit_test(npy_headers),
+        cmocka_unit_test(npy_rejects),         cmocka_unit_test(npy_is_read_late),
+        cmocka_unit_test(npy_memory),          cmocka_unit_test(npy_in_functions),
+        cmocka_unit_test(gguf_round_trips),    cmocka_unit_test(gguf_quantized),
+        cmocka_unit_test(gguf_expands),        cmocka_unit_test(gguf_rejects),
+        cmocka_unit_test(safetensors_streams),
     };
     return RUN_TESTS("npy, gguf", tests, cleanup);
 }
