@@ -24,6 +24,8 @@
 /* Gives the pending error to the handler. Always returns 1. */
 int capi_report(const char *file, int line);
 #define REPORT() capi_report(HERE)
+/* Puts "[op] " in front of the pending error if it names no operation. Always returns -1. */
+int capi_name_op(const char *op);
 
 /* What a look-up returns, without an error, when there is nothing. */
 #define CAPI_ABSENT 2

@@ -185,6 +185,16 @@ int capi_call(void *cls, const mlx_array *in, size_t n, mx_arrays *out)
     return error_set("mlx_closure could not be called");
 }
 
+int capi_return_vector(size_t mark, mlx_vector_array *res, mx_arrays *out, int rc, const char *file, int line)
+{
+    bool failed = rc || error_pending();
+    int status = failed ? -1 : capi_leave_vector(mark, res, out->items, out->count, 0, file, line);
+    mx_arrays_free(out);
+    if (failed)
+        mx_release(mark);
+    return status;
+}
+
 int capi_leave_lists(size_t mark, mlx_vector_array *res_0, mx_arrays *x, mlx_vector_array *res_1,
                      mx_arrays *y, int rc, const char *file, int line)
 {
@@ -283,9 +293,7 @@ static int call_custom(mlx_vector_array *res, const mlx_vector_array input, void
     const mlx_array *x = capi_items(input, &n);
     mx_arrays out = {0};
     int rc = !x || mx_custom_call(payload, x, n, &out);
-    int status = capi_leave_vector(mark, res, out.items, out.count, rc, HERE);
-    mx_arrays_free(&out);
-    return status;
+    return capi_return_vector(mark, res, &out, rc, HERE);
 }
 
 static void free_custom(void *payload) { mx_custom_free(payload); }

@@ -34,9 +34,7 @@ static int call_compiled(mlx_vector_array *res, const mlx_vector_array input, vo
     mx_arrays out = {0};
     int rc =
         !x || mx_compiled(c->id, capi_call, &c->fun, c->shapeless, c->constants, c->n_constants, x, n, &out);
-    int status = capi_leave_vector(mark, res, out.items, out.count, rc, HERE);
-    mx_arrays_free(&out);
-    return status;
+    return capi_return_vector(mark, res, &out, rc, HERE);
 }
 
 static int compile(mlx_closure *res, mlx_closure fun, const uintptr_t *id, bool shapeless,

@@ -71,6 +71,17 @@ int capi_report(const char *file, int line)
     return 1;
 }
 
+int capi_name_op(const char *op)
+{
+    char text[1024];
+    snprintf(text, sizeof text, "%s", error_text());
+    if (error_pending() && text[0] != '[') {
+        error_clear();
+        error_set("[%s] %s", op, text);
+    }
+    return -1;
+}
+
 size_t capi_begin(void)
 {
     error_clear();

@@ -32,7 +32,10 @@ static bool stream_of(stream *to, void *ctx, const char *type)
 int mlx_load(mlx_array *res, const char *file, const mlx_stream s)
 {
     size_t mark = capi_enter(s);
-    return LEAVE(mark, res, capi_text(file, "file") ? mx_load(file) : MX_NULL);
+    mlx_array x = capi_text(file, "file") ? mx_load(file) : MX_NULL;
+    if (mx_is_null(x) && file)
+        capi_name_op("load");
+    return LEAVE(mark, res, x);
 }
 
 int mlx_load_reader(mlx_array *res, mlx_io_reader in_stream, const mlx_stream s)
@@ -46,7 +49,7 @@ int mlx_load_reader(mlx_array *res, mlx_io_reader in_stream, const mlx_stream s)
 int mlx_save(const char *file, const mlx_array a)
 {
     size_t mark = capi_begin();
-    int rc = !capi_text(file, "file") || mx_is_null(capi_in(a)) || mx_save(file, a);
+    int rc = !capi_text(file, "file") || mx_is_null(capi_in(a)) || (mx_save(file, a) && capi_name_op("save"));
     mx_release(mark);
     return STATUS(rc);
 }
@@ -105,7 +108,8 @@ int mlx_load_safetensors(mlx_map_string_to_array *res_0, mlx_map_string_to_strin
 {
     safetensors f = {0};
     size_t mark = capi_enter(s);
-    int rc = error_pending() || !capi_text(file, "file") || safetensors_open(&f, file);
+    int rc = error_pending() || !capi_text(file, "file") ||
+             (safetensors_open(&f, file) && capi_name_op("load_safetensors"));
     return leave_maps(mark, res_0, res_1, &f, rc, HERE);
 }
 
@@ -116,7 +120,7 @@ int mlx_load_safetensors_reader(mlx_map_string_to_array *res_0, mlx_map_string_t
     stream from;
     size_t mark = capi_enter(s);
     int rc = error_pending() || !stream_of(&from, in_stream.ctx, "mlx_io_reader") ||
-             safetensors_load_stream(&f, &from);
+             (safetensors_load_stream(&f, &from) && capi_name_op("load_safetensors"));
     return leave_maps(mark, res_0, res_1, &f, rc, HERE);
 }
 
@@ -161,7 +165,8 @@ int mlx_save_safetensors(const char *file, const mlx_map_string_to_array param,
 {
     lists l = {0};
     size_t mark = capi_begin();
-    int rc = !capi_text(file, "file") || lists_of(&l, param, metadata) || safetensors_save_map(file, &l.map);
+    int rc = !capi_text(file, "file") || lists_of(&l, param, metadata) ||
+             (safetensors_save_map(file, &l.map) && capi_name_op("save_safetensors"));
     lists_free(&l);
     mx_release(mark);
     return STATUS(rc);
@@ -174,7 +179,7 @@ int mlx_save_safetensors_writer(mlx_io_writer in_stream, const mlx_map_string_to
     stream to;
     size_t mark = capi_begin();
     int rc = !stream_of(&to, in_stream.ctx, "mlx_io_writer") || lists_of(&l, param, metadata) ||
-             safetensors_save_stream(&to, &l.map);
+             (safetensors_save_stream(&to, &l.map) && capi_name_op("save_safetensors"));
     lists_free(&l);
     mx_release(mark);
     return STATUS(rc);

@@ -29,7 +29,8 @@ int mlx_load_gguf(mlx_io_gguf *out, const char *file, const mlx_stream s)
 {
     size_t mark = capi_enter(s);
     gguf fresh = {0}, *g = out->ctx;
-    int rc = error_pending() || !capi_text(file, "file") || gguf_load(&fresh, file);
+    int rc =
+        error_pending() || !capi_text(file, "file") || (gguf_load(&fresh, file) && capi_name_op("load_gguf"));
     if (!rc && !g) {
         g = mem_calloc(1, sizeof *g);
         rc = !g;
@@ -49,7 +50,7 @@ int mlx_save_gguf(const char *file, mlx_io_gguf io)
 {
     size_t mark = capi_begin();
     const gguf *g = gguf_of(io);
-    int rc = !g || !capi_text(file, "file") || gguf_save(file, g);
+    int rc = !g || !capi_text(file, "file") || (gguf_save(file, g) && capi_name_op("save_gguf"));
     mx_release(mark);
     return STATUS(rc);
 }

@@ -99,7 +99,12 @@ static int call_gradient(mlx_vector_array *values, mlx_vector_array *grads, cons
     gradient_call c = {g, (mlx_array *)(uintptr_t)x, n};
     rc = rc || mx_grad_list(call_replaced, &c, chosen, g->n, &outputs, by.items);
     mem_free(chosen);
-    return capi_leave_lists(mark, values, &outputs, grads, &by, rc, HERE);
+    if (!rc && !error_pending())
+        return capi_leave_lists(mark, values, &outputs, grads, &by, 0, HERE);
+    mx_arrays_free(&outputs);
+    mx_arrays_free(&by);
+    mx_release(mark);
+    return -1; /* what called the closure reports the error */
 }
 
 /* Is there an argument, and none twice? */
