@@ -189,7 +189,15 @@ mlx_dtype mlx_array_dtype(const mlx_array arr)
     return n ? (mlx_dtype)n->dtype : MLX_BOOL;
 }
 
-size_t mlx_dtype_size(mlx_dtype dtype) { return mx_dtype_size(dtype); }
+size_t mlx_dtype_size(mlx_dtype dtype)
+{
+    capi_begin();
+    if ((unsigned)dtype < MX_DTYPES)
+        return mx_dtype_size(dtype);
+    capi_dtype(dtype);
+    REPORT();
+    return 0;
+}
 
 int mlx_array_tostring(mlx_string *str, const mlx_array arr)
 {

@@ -188,6 +188,8 @@ mlx_imported_function mlx_imported_function_new(const char *file)
 {
     capi_begin();
     mlx_imported_function f = {capi_text(file, "file") ? mx_imported_function_new(file) : NULL};
+    if (!f.ctx && file)
+        capi_name_op("import_function");
     if (!f.ctx)
         REPORT();
     return f;

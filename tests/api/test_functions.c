@@ -239,6 +239,76 @@ static void products_with_jacobians(void **state)
     mlx_vector_array_free(d);
 }
 
+static int times_itself(mlx_array *res, const mlx_array x) { return mlx_matmul(res, x, x, s); }
+
+/* An error in a function of the program is its own, and then that of the call; one of the library's closures
+ * is that of the call alone. */
+static void errors_in_functions(void **state)
+{
+    (void)state;
+    mlx_closure f = mlx_closure_new_unary(times_itself), g = {0};
+    mlx_closure_value_and_grad by = {0};
+    mlx_array wide = mlx_array_new_data((float[]){1, 2}, (int[]){1, 2}, 2, MLX_FLOAT32);
+    mlx_array square = mlx_array_new_data((float[]){1, 2, 3, 4}, (int[]){2, 2}, 2, MLX_FLOAT32);
+    mlx_vector_array in = mlx_vector_array_new_value(wide), y = {0}, grads = {0};
+    OK(mlx_compile(&g, f, false));
+    OK(mlx_value_and_grad(&by, f, (int[]){0}, 1));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(i == 0   ? mlx_closure_apply(&y, f, in)
+                         : i == 1 ? mlx_closure_apply(&y, g, in)
+                                  : mlx_closure_value_and_grad_apply(&y, &grads, by, in),
+                         1);
+        assert_int_equal(api_take_errors(), 2);
+        assert_non_null(strstr(api_error, "mlx_closure returned a non-zero value"));
+    }
+    OK(mlx_vector_array_set_value(&in, square));
+    FAILS(mlx_closure_value_and_grad_apply(&y, &grads, by, in), "must return a scalar");
+    mlx_closure_free(f);
+    mlx_closure_free(g);
+    mlx_closure_value_and_grad_free(by);
+    mlx_array_free(wide);
+    mlx_array_free(square);
+    mlx_vector_array_free(in);
+    mlx_vector_array_free(y);
+    mlx_vector_array_free(grads);
+}
+
+/* float64 keeps its digits through operations and promotion. */
+static void doubles_stay_doubles(void **state)
+{
+    (void)state;
+    const double v[3] = {0.1, 1.0 / 3, -2e200};
+    mlx_array x = mlx_array_new_data(v, (int[]){3}, 1, MLX_FLOAT64), y = {0}, third = {0};
+    double got;
+    OK(mlx_multiply(&y, x, x, s));
+    OK(mlx_array_eval(y));
+    for (int i = 0; i < 2; i++)
+        assert_true(mlx_array_data_float64(y)[i] == v[i] * v[i]);
+    assert_true(isinf(mlx_array_data_float64(y)[2]));
+    OK(mlx_slice(&third, x, (int[]){1}, 1, (int[]){2}, 1, (int[]){1}, 1, s));
+    OK(mlx_exp(&y, third, s));
+    OK(mlx_array_item_float64(&got, y));
+    assert_true(fabs(got - exp(1.0 / 3)) < 4e-16);
+    OK(mlx_astype(&y, third, MLX_FLOAT32, s));
+    OK(mlx_subtract(&y, third, y, s));
+    assert_int_equal(mlx_array_dtype(y), MLX_FLOAT64);
+    OK(mlx_array_item_float64(&got, y));
+    assert_true(got == 1.0 / 3 - (double)(float)(1.0 / 3));
+    api_prints(x, "array([0.1, 0.333333, -2e+200], dtype=float64)");
+    mlx_map_string_to_array arrays = mlx_map_string_to_array_new();
+    mlx_map_string_to_string words = mlx_map_string_to_string_new();
+    OK(mlx_map_string_to_array_insert(arrays, "x", x));
+    FAILS(mlx_save_safetensors("/tmp/never", arrays, words), "[save_safetensors]");
+    mlx_map_string_to_array_free(arrays);
+    mlx_map_string_to_string_free(words);
+    mlx_array_free(x);
+    mlx_array_free(y);
+    mlx_array_free(third);
+    assert_int_equal(mlx_dtype_size(MLX_FLOAT64), 8);
+    assert_int_equal(mlx_dtype_size((mlx_dtype)14), 0);
+    assert_int_equal(api_take_errors(), 1);
+}
+
 static void compiled_functions_are_traced_once(void **state)
 {
     (void)state;
@@ -322,6 +392,8 @@ int main(void)
         cmocka_unit_test(ropes_offsets_may_be_an_array),
         cmocka_unit_test(gradients_are_by_the_arguments_listed),
         cmocka_unit_test(products_with_jacobians),
+        cmocka_unit_test(errors_in_functions),
+        cmocka_unit_test(doubles_stay_doubles),
         cmocka_unit_test(compiled_functions_are_traced_once),
         cmocka_unit_test(functions_go_to_files_and_back),
     };
