@@ -217,8 +217,11 @@ static void print_label(FILE *f, const node *n)
     const char *name = prim_table[n->prim].name;
     const prim_compiled *program = n->params;
     switch (n->prim) {
-    case PRIM_Compiled: /* and what it is made of */
+    case PRIM_Compiled: /* and what it is made of, first the inputs that it reads broadcast */
         fputs(name, f);
+        for (uint32_t i = 0; i < n->n_inputs; i++)
+            if (n->inputs[i]->prim == PRIM_Broadcast || n->inputs[i]->size != n->size)
+                fputs(prim_table[PRIM_Broadcast].name, f);
         for (int i = 0; i < program->count; i++)
             fputs(prim_table[program->ops[i].prim].name, f);
         break;

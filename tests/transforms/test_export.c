@@ -119,6 +119,13 @@ FUNCTION(sigmoid_of_sum)
     return mx_arrays_add(out, mx_sigmoid(mx_add(in[0], in[0])));
 }
 
+static int times_and_more(void *user, const mlx_array *in, size_t n, mx_arrays *out)
+{
+    (void)user, (void)n;
+    mlx_array wide = mx_broadcast_to(in[1], mx_shape(in[0]), (size_t)mx_ndim(in[0]));
+    return mx_arrays_add(out, mx_add(in[0], mx_multiply(wide, in[0])));
+}
+
 static void fused_nodes_name_what_they_are_made_of(void **state)
 {
     (void)state;
@@ -130,6 +137,12 @@ static void fused_nodes_name_what_they_are_made_of(void **state)
     assert_string_equal(text, "Inputs: A [(6), float32]\n"
                               "Outputs: B [(6), float32]\n"
                               "CompiledAddSigmoid A [(6), float32] -> B [(6), float32]\n");
+    free(text);
+    mx_arrays_free(&out);
+    assert_ok(mx_compiled(9, times_and_more, NULL, false, NULL, 0, (mlx_array[]){x, mx_float(2, MLX_FLOAT32)},
+                          2, &out) == 0);
+    text = text_of(mx_print_graph, namer, out.items, 1);
+    assert_non_null(strstr(text, "\nCompiledBroadcastMultiplyAdd "));
     free(text);
     mx_compile_clear_cache();
     mx_arrays_free(&out);
