@@ -1,11 +1,15 @@
-/* Compiled: a program of elementwise operations, run over blocks of each row.
+/* Compiled: a program of elementwise operations, run over the rows of a walk.
  *
- * A block is short enough for all registers together to stay in the first-level cache. Every operation is one
- * call of the kernel that it would have had alone, so results are the same to the bit; but what lies between
- * the inputs and the result never reaches memory. */
+ * Programs of floats run as chains (cpu/chain.h). The others go over blocks of each row that are short enough
+ * for all registers together to stay in the first-level cache, and every operation is one call of the kernel
+ * that it would have had alone. Either way results are the same to the bit, but what lies between inputs and
+ * results never reaches memory. */
 #include "base/error.h"
+#include "cpu/chain.h"
 #include "cpu/eval.h"
 #include "cpu/walk.h"
+
+#include <string.h>
 
 enum { REGISTER_BYTES = 32 * 1024, LONGEST = 2048, SHORTEST = 64 };
 
@@ -16,13 +20,14 @@ typedef struct step {
         cpu_select_fn three;
     } fn;
     int arity;
-    int in[3], out;
+    int in[3], out; /* operands of the walk, or ~register */
+    int copy;       /* where the register goes to as well: an operand, or -1 */
 } step;
 
 typedef struct plan {
     int count;
-    size_t block, bytes; /* elements of a block; bytes of a register */
-    size_t itemsize[PRIM_COMPILED_INPUTS + 1];
+    size_t block, bytes;            /* elements of a block; bytes of a register */
+    size_t itemsize[WALK_OPERANDS]; /* of results, then of inputs */
     step steps[PRIM_COMPILED_OPS];
 } plan;
 
@@ -41,14 +46,18 @@ static bool find_kernel(step *s, const prim_compiled_op *op)
     return s->arity == 1 ? s->fn.one != NULL : s->arity == 2 ? s->fn.two != NULL : s->fn.three != NULL;
 }
 
-static int make_plan(plan *p, const node *n)
+/* Result r of n. */
+static node *result_of(const node *n, int r) { return n->outputs ? n->outputs[r] : (node *)n; }
+
+static int make_plan(plan *p, const node *n, int results)
 {
     const prim_compiled *program = n->params;
     size_t widest = 1;
     p->count = program->count;
-    p->itemsize[0] = node_itemsize(n);
+    for (int i = 0; i < results; i++)
+        p->itemsize[i] = node_itemsize(result_of(n, i));
     for (uint32_t i = 0; i < n->n_inputs; i++)
-        p->itemsize[i + 1] = node_itemsize(n->inputs[i]);
+        p->itemsize[(uint32_t)results + i] = node_itemsize(n->inputs[i]);
     for (int i = 0; i < p->count; i++) {
         const prim_compiled_op *op = &program->ops[i];
         step *s = &p->steps[i];
@@ -56,8 +65,9 @@ static int make_plan(plan *p, const node *n)
             return error_set("[%s] has no CPU kernel for %s", prim_table[op->prim].name,
                              mx_dtype_name((mlx_dtype)op->from));
         for (int k = 0; k < 3; k++)
-            s->in[k] = op->in[k];
-        s->out = op->out;
+            s->in[k] = op->in[k] < 0 ? op->in[k] : op->in[k] + results;
+        s->out = op->out < 0 ? op->out : op->result - 1;
+        s->copy = op->out < 0 ? op->result - 1 : -1;
         size_t size = mx_dtype_size((mlx_dtype)op->to);
         widest = op->out < 0 && size > widest ? size : widest;
     }
@@ -75,18 +85,20 @@ static void run_step(const plan *l, const step *s, char *const *p, const int64_t
     const char *a[3];
     ptrdiff_t sa[3];
     for (int k = 0; k < s->arity; k++) {
-        int in = s->in[k] + 1; /* operand of the walk */
-        sa[k] = in > 0 ? (ptrdiff_t)strides[in] : 1;
-        a[k] = in > 0 ? p[in] + (ptrdiff_t)at * sa[k] * (ptrdiff_t)l->itemsize[in]
-                      : registers + (size_t)-in * l->bytes;
+        int in = s->in[k];
+        sa[k] = in < 0 ? 1 : (ptrdiff_t)strides[in];
+        a[k] = in < 0 ? registers + (size_t)~in * l->bytes
+                      : p[in] + (ptrdiff_t)at * sa[k] * (ptrdiff_t)l->itemsize[in];
     }
-    char *y = s->out < 0 ? registers + (size_t)~s->out * l->bytes : p[0] + at * l->itemsize[0];
+    char *y = s->out < 0 ? registers + (size_t)~s->out * l->bytes : p[s->out] + at * l->itemsize[s->out];
     if (s->arity == 1)
         s->fn.one(a[0], sa[0], y, m);
     else if (s->arity == 2)
         s->fn.two(a[0], sa[0], a[1], sa[1], y, m);
     else
         s->fn.three(a[0], sa[0], a[1], sa[1], a[2], sa[2], y, m);
+    if (s->copy >= 0)
+        memcpy(p[s->copy] + at * l->itemsize[s->copy], y, m * l->itemsize[s->copy]);
 }
 
 static void run_row(const void *context, char *const *p, const int64_t *strides, size_t n)
@@ -100,21 +112,66 @@ static void run_row(const void *context, char *const *p, const int64_t *strides,
     }
 }
 
+/* The operation that makes result r. */
+static int maker_of(const prim_compiled *p, int r)
+{
+    int i = 0;
+    while (p->ops[i].result != r + 1)
+        i++;
+    return i;
+}
+
+/* Does an operation after the i-th read this input? */
+static bool read_after(const prim_compiled *p, int i, int input)
+{
+    for (i++; i < p->count; i++)
+        for (int k = 0; k < prim_compiled_arity(p->ops[i].prim); k++)
+            if (p->ops[i].in[k] == input)
+                return true;
+    return false;
+}
+
+/* Gives result r the buffer of a dead input that is read no more when it is written, or a new one. */
+static int allocate(const node *n, int r)
+{
+    node *y = result_of(n, r);
+    int maker = maker_of(n->params, r);
+    for (uint32_t i = 0; i < n->n_inputs; i++) {
+        const node *in = n->inputs[i];
+        if (node_can_donate(n, i) && in->size == y->size && node_itemsize(in) == node_itemsize(y) &&
+            !read_after(n->params, maker, (int)i)) {
+            buffer_release(y->buf);
+            y->buf = buffer_retain(in->buf);
+            y->data = in->data;
+            return 0;
+        }
+    }
+    return node_allocate(y);
+}
+
 int cpu_eval_compiled(node *n)
 {
-    uint8_t candidates[PRIM_COMPILED_INPUTS];
-    plan p;
+    int64_t strides[WALK_OPERANDS];
+    int results = n->outputs ? n->n_outputs : 1;
     walk w;
-    if (make_plan(&p, n))
-        return -1;
-    for (uint32_t i = 0; i < n->n_inputs; i++)
-        candidates[i] = (uint8_t)i;
-    if (node_allocate_from(n, candidates, n->n_inputs))
-        return -1;
     walk_init(&w, n->shape, n->ndim);
-    walk_add(&w, n);
+    for (int i = 0; i < results; i++) {
+        if (allocate(n, i))
+            return -1;
+        walk_add(&w, result_of(n, i));
+    }
     for (uint32_t i = 0; i < n->n_inputs; i++)
         walk_add(&w, n->inputs[i]);
-    walk_run(&w, run_row, &p);
+    walk_collapse(&w);
+    for (int i = 0; i < w.operands; i++)
+        strides[i] = w.stride[i][w.ndim - 1];
+    chain c;
+    plan p;
+    if (chain_make(&c, n, strides))
+        walk_run(&w, chain_row, &c);
+    else if (make_plan(&p, n, results) == 0)
+        walk_run(&w, run_row, &p);
+    else
+        return -1;
     return 0;
 }

@@ -10,6 +10,7 @@
 #define MICA_CPU_KERNELS_H
 
 #include "cpu/attention.h"
+#include "cpu/chain.h"
 #include "cpu/elementwise.h"
 #include "cpu/fft.h"
 #include "cpu/gemm.h"
@@ -23,6 +24,7 @@
 /* FAMILY(name): field `name` of the table, of type name_kernels. */
 #define CPU_FAMILIES    \
     FAMILY(elementwise) \
+    FAMILY(chain)       \
     FAMILY(reduce)      \
     FAMILY(gemm)        \
     FAMILY(qmm)         \
@@ -64,6 +66,7 @@ const char *cpu_isa_problem(void);
 
 #define CPU_FILL_PROTOTYPES(isa)                             \
     void cpu_fill_elementwise_##isa(elementwise_kernels *t); \
+    void cpu_fill_chain_##isa(chain_kernels *t);             \
     void cpu_fill_reduce_##isa(reduce_kernels *t);           \
     void cpu_fill_gemm_##isa(gemm_kernels *t);               \
     void cpu_fill_qmm_##isa(qmm_kernels *t);                 \

@@ -47,7 +47,7 @@ static bool mergeable(const walk *w, int a, int b)
     return true;
 }
 
-static void collapse(walk *w)
+void walk_collapse(walk *w)
 {
     int last = -1;
     for (int i = 0; i < w->ndim; i++) {
@@ -111,7 +111,7 @@ void walk_run_heavy(walk *w, walk_row fn, const void *context, size_t weight)
 {
     if (w->size == 0)
         return;
-    collapse(w);
+    walk_collapse(w);
     job j = {w, fn, context};
     size_t grain = weight > 1 ? GRAIN / weight + 1 : GRAIN;
     if (w->size < 2 * grain)

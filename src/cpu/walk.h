@@ -29,6 +29,8 @@ void walk_add_strided(walk *w, char *data, const int64_t *strides, size_t itemsi
 /* p[i] and strides[i] (elements): operand i's part of a row of n. */
 typedef void (*walk_row)(const void *context, char *const *p, const int64_t *strides, size_t n);
 
+/* Merges axes. Rows then run along the last one. */
+void walk_collapse(walk *w);
 /* Merges axes, then calls fn for rows that cover the whole shape, split over the pool when that pays. */
 void walk_run(walk *w, walk_row fn, const void *context);
 /* The same where each element of the shape stands for `weight` elements of work. */

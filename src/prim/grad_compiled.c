@@ -66,7 +66,9 @@ void grad_compiled(const grad_args *a, mlx_array *grads)
     t->a = a;
     make_again(t, p);
     if (!mx_is_null(t->results[p->count - 1])) {
-        t->given[p->count - 1] = a->given[0];
+        for (int i = 0; i < p->count; i++)
+            if (p->ops[i].result)
+                t->given[i] = a->given[p->ops[i].result - 1];
         for (int i = p->count; i-- > 0;)
             if (!mx_is_null(t->given[i]))
                 step_back(t, &p->ops[i], i, grads);

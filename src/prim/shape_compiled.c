@@ -30,14 +30,23 @@ int prim_compiled_arity(int prim)
 int shape_compiled(node *const *in, size_t n, const void *params, prim_spec *out)
 {
     const prim_compiled *p = params;
-    int shape[MX_MAX_DIMS];
-    out->dtype = (mlx_dtype)p->ops[p->count - 1].to;
+    int shape[MX_MAX_DIMS], ndim = 0, results = 0;
     out->ndim = 0;
     for (size_t i = 0; i < n; i++) {
-        out->ndim = shape_broadcast_dims(in[i]->shape, in[i]->ndim, out->shape, out->ndim, shape);
-        if (out->ndim < 0)
+        ndim = shape_broadcast_dims(in[i]->shape, in[i]->ndim, out->shape, out->ndim, shape);
+        if (ndim < 0)
             return -1;
-        memcpy(out->shape, shape, (size_t)out->ndim * sizeof *shape);
+        out->ndim = ndim;
+        memcpy(out->shape, shape, (size_t)ndim * sizeof *shape);
     }
-    return 1;
+    for (int i = 0; i < p->count; i++) {
+        int result = p->ops[i].result - 1;
+        if (result < 0)
+            continue;
+        out[result].dtype = (mlx_dtype)p->ops[i].to;
+        out[result].ndim = ndim;
+        memcpy(out[result].shape, shape, (size_t)ndim * sizeof *shape);
+        results++;
+    }
+    return results;
 }

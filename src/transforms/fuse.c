@@ -2,9 +2,10 @@
  *
  * One pass from the users to the inputs deals the nodes out. A node joins the group of its users if it is
  * elementwise and of the group's shape, if nobody else needs it, and if the group has room; otherwise it
- * founds a group of its own. So a group has one result, and no value is computed twice. A second pass, from
- * the inputs on, writes the program of each group with more than one member: operations in order, registers
- * given to whoever needs one next. */
+ * founds a group of its own. So a group has one result that others compute with, and no value is computed
+ * twice. Members that the graph itself gives out are results too; nothing in the graph waits for those. A
+ * second pass, from the inputs on, writes the program of each group with more than one member: operations in
+ * order, registers given to whoever needs one next. */
 #include "transforms/graph.h"
 
 #include "base/error.h"
@@ -22,6 +23,8 @@ typedef struct part {
     uint32_t next;             /* member of its group, in order */
     uint32_t first;            /* of a root: its first member */
     uint32_t members, outside; /* of a root: members, and inputs from outside (at most) */
+    uint32_t results;          /* of a root: members that are outputs */
+    bool output;               /* of the graph */
     int reg;                   /* where the program keeps it */
 } part;
 
@@ -42,8 +45,10 @@ static bool has_room(const fusion *f, uint32_t i, uint32_t root)
     const node *n = f->g->nodes[i], *r = f->g->nodes[root];
     const part *p = &f->parts[root];
     return n->stream == r->stream && n->ndim == r->ndim &&
+           (!f->parts[i].output || p->results < PRIM_FEW_OUTPUTS) &&
            memcmp(n->shape, r->shape, n->ndim * sizeof *n->shape) == 0 && p->members < PRIM_COMPILED_OPS &&
-           p->outside - f->parts[i].uses + n->n_inputs <= PRIM_COMPILED_INPUTS;
+           p->outside - f->parts[i].uses + n->n_inputs + p->results + f->parts[i].output <=
+               PRIM_COMPILED_INPUTS + 1;
 }
 
 /* Finds node i's group; all its users have theirs. */
@@ -59,6 +64,7 @@ static void settle(fusion *f, uint32_t i)
         p->next = joins ? root->first : NONE;
         root->first = i;
         root->members++;
+        root->results += p->output || !joins;
         root->outside += n->n_inputs - (joins ? p->uses : 0);
     }
     for (uint32_t k = 0; k < n->n_inputs; k++) {
@@ -80,6 +86,8 @@ typedef struct program {
     prim_compiled_op ops[PRIM_COMPILED_OPS];
     node *inputs[PRIM_COMPILED_INPUTS];
     uint32_t n_inputs;
+    uint32_t results[PRIM_FEW_OUTPUTS]; /* members that are results */
+    int n_results;
     uint32_t busy; /* bit r: register r holds a value that is needed */
 } program;
 _Static_assert(offsetof(program, ops) == sizeof(prim_compiled), "the parameters lie at the front");
@@ -121,8 +129,12 @@ static int add_op(fusion *f, program *p, uint32_t i, uint32_t group)
         if (inside)
             known->uses--;
     }
+    if (i == group || f->parts[i].output) {
+        p->results[p->n_results++] = i;
+        op->result = (int16_t)p->n_results;
+    }
     if (i == group)
-        return 0; /* the result */
+        return 0;
     let_go(f, p, n, group, true);
     int reg = 0;
     while (reg < PRIM_COMPILED_REGISTERS && p->busy >> reg & 1)
@@ -137,22 +149,59 @@ static int add_op(fusion *f, program *p, uint32_t i, uint32_t group)
     return 0;
 }
 
-/* The Compiled node of a group; NULL with an error, or without one when it does not fit. */
-static node *compile_group(fusion *f, uint32_t root)
+/* A node of the graph in place of node i, whose reference passes over. */
+static node *put(fusion *f, node **order, size_t *count, uint32_t i, node *made)
+{
+    if (!made)
+        return NULL;
+    made->stream = f->g->nodes[i]->stream;
+    made->stamp = i;
+    f->now[i] = made;
+    return order[(*count)++] = made;
+}
+
+/* Several results: `made` gets them, and items take their places in the graph. */
+static int put_items(fusion *f, node **order, size_t *count, const program *p, node *made)
+{
+    prim_spec specs[PRIM_FEW_OUTPUTS];
+    for (int i = 0; i < p->n_results; i++) {
+        const node *r = f->g->nodes[p->results[i]];
+        specs[i].dtype = (mlx_dtype)r->dtype;
+        specs[i].ndim = r->ndim;
+        memcpy(specs[i].shape, r->shape, r->ndim * sizeof *r->shape);
+    }
+    if (prim_add_outputs(made, specs, p->n_results))
+        return -1;
+    for (int i = 0; i < p->n_results; i++) {
+        const node *r = f->g->nodes[p->results[i]];
+        prim_item item = {i};
+        if (!put(f, order, count, p->results[i],
+                 node_new(PRIM_Item, (mlx_dtype)r->dtype, r->shape, r->ndim, &made, 1, &item, sizeof item)))
+            return -1;
+    }
+    return 0;
+}
+
+/* Makes the Compiled node of a group. False if it does not fit, or with an error. */
+static bool compile_group(fusion *f, node **order, size_t *count, uint32_t root)
 {
     program p = {0};
-    const node *r = f->g->nodes[root];
+    size_t before = *count;
     for (uint32_t i = f->parts[root].first; i != NONE; i = f->parts[i].next)
         if (add_op(f, &p, i, root))
-            return NULL;
+            return false;
     size_t size = sizeof(prim_compiled) + (size_t)p.count * sizeof *p.ops;
-    node *made =
-        node_new(PRIM_Compiled, (mlx_dtype)r->dtype, r->shape, r->ndim, p.inputs, p.n_inputs, &p, size);
-    if (made) {
-        made->stream = r->stream;
-        made->stamp = root;
-    }
-    return made;
+    const node *first = f->g->nodes[p.results[0]];
+    node *made = put(f, order, count, root,
+                     node_new(PRIM_Compiled, (mlx_dtype)first->dtype, first->shape, first->ndim, p.inputs,
+                              p.n_inputs, &p, size));
+    if (made && (p.n_results == 1 || put_items(f, order, count, &p, made) == 0))
+        return true;
+    while (*count > before)
+        node_release(order[--*count]);
+    for (uint32_t i = f->parts[root].first; i != NONE; i = f->parts[i].next)
+        f->now[i] = f->g->nodes[i];
+    return false;
 }
 
 static void replace(fusion *f, node **slot)
@@ -183,15 +232,13 @@ static int rewrite(fusion *f, node **order, size_t *count)
             keep(f, order, count, i);
         if (p->group != i)
             continue; /* a member comes with its root */
-        node *made = p->members > 1 ? compile_group(f, i) : NULL;
+        bool made = p->members > 1 && compile_group(f, order, count, i);
         rc = error_pending() ? -1 : rc;
-        if (made)
-            order[(*count)++] = made;
         for (uint32_t k = p->first; k != NONE; k = f->parts[k].next)
-            if (made)
-                f->now[k] = made;
-            else
+            if (!made)
                 keep(f, order, count, k);
+            else if (f->now[k] == f->g->nodes[k])
+                f->now[k] = NULL; /* nobody asks for it any more */
     }
     return rc;
 }
@@ -215,7 +262,7 @@ static void adopt(fusion *f, node **order, size_t count)
 int graph_fuse(graph *g)
 {
     fusion f = {g, mem_calloc(g->count, sizeof *f.parts), mem_alloc(g->count, sizeof *f.now)};
-    node **order = mem_alloc(g->count, sizeof *order);
+    node **order = mem_alloc(2 * g->count, sizeof *order);
     size_t count = 0;
     int rc = f.parts && f.now && order ? 0 : -1;
     if (rc == 0) {
@@ -223,7 +270,7 @@ int graph_fuse(graph *g)
             f.parts[i] = (part){.group = NONE, .users_group = NONE, .next = NONE, .first = NONE};
         for (size_t i = 0; i < g->n_outputs; i++)
             if (graph_has(g->outputs[i]))
-                f.parts[g->outputs[i]->stamp].users_group = SEVERAL;
+                f.parts[g->outputs[i]->stamp].output = true;
         for (size_t i = g->count; i-- > 0;)
             settle(&f, (uint32_t)i);
         rc = rewrite(&f, order, &count);

@@ -1,5 +1,6 @@
 /* Programs of elementwise operations from outside: each operation must be one that its primitive's shape rule
- * and row of import.def allow, and read only inputs or registers that were written, in their dtypes. */
+ * and row of import.def allow, read only inputs or registers that were written, in their dtypes, and write a
+ * register that there is or a result; all results are written once. */
 #include "transforms/import.h"
 
 typedef struct registers {
@@ -33,23 +34,34 @@ static bool fits(const prim_compiled_op *op, const registers *r, node *const *in
            prim_infer(op->prim, each, (size_t)arity, &to, &result) == 1 && (int)result.dtype == op->to;
 }
 
+/* Notes what an operation writes. */
+static bool write(const prim_compiled_op *op, registers *r, unsigned *results)
+{
+    if (op->result < 0 || op->result > PRIM_FEW_OUTPUTS || op->out > 0 || ~op->out >= r->count)
+        return false;
+    unsigned result = op->result ? 1u << (op->result - 1) : 0;
+    if (*results & result || (!result && op->out == 0))
+        return false;
+    *results |= result;
+    if (op->out < 0)
+        r->dtypes[~op->out] = op->to;
+    return true;
+}
+
 bool import_compiled(const void *params, size_t size, node *const *in, size_t n)
 {
     const prim_compiled *p = params;
     registers r;
-    if (p->count > PRIM_COMPILED_OPS || p->registers > PRIM_COMPILED_REGISTERS || n > PRIM_COMPILED_INPUTS ||
+    unsigned results = 0;
+    if (p->count > PRIM_COMPILED_OPS || p->registers > PRIM_COMPILED_REGISTERS ||
         size != sizeof *p + (size_t)p->count * sizeof *p->ops)
         return false;
     r.count = p->registers;
     for (int i = 0; i < r.count; i++)
         r.dtypes[i] = -1;
-    for (int i = 0; i < p->count; i++) {
-        const prim_compiled_op *op = &p->ops[i];
-        bool last = i == p->count - 1;
-        if (!fits(op, &r, in, n) || (last ? op->out != 0 : op->out >= 0 || ~op->out >= r.count))
+    for (int i = 0; i < p->count; i++)
+        if (!fits(&p->ops[i], &r, in, n) || !write(&p->ops[i], &r, &results))
             return false;
-        if (!last)
-            r.dtypes[~op->out] = op->to;
-    }
-    return true;
+    size_t count = results == 1 ? 1 : results == 3 ? 2 : results == 7 ? 3 : 0;
+    return count > 0 && n + count <= PRIM_COMPILED_INPUTS + 1;
 }

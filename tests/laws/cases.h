@@ -442,12 +442,12 @@ static mlx_array compiled(const mlx_array *x)
         prim_compiled_op ops[5];
     } p = {5,
            3,
-           {{PRIM_Add, t, t, {0, 1, 0}, ~0},
-            {PRIM_Sin, t, t, {~0, 0, 0}, ~1},
-            {PRIM_Less, t, MLX_BOOL, {~1, ~0, 0}, ~2},
-            {PRIM_Select, t, t, {~2, ~1, ~0}, ~0},
-            {PRIM_Multiply, t, t, {~0, 1, 0}, 0}}};
-    return prim_make(PRIM_Compiled, x, 2, &p, sizeof p);
+           {{PRIM_Add, t, t, {0, 1, 0}, ~0, 0},
+            {PRIM_Sin, t, t, {~0, 0, 0}, ~1, 0},
+            {PRIM_Less, t, MLX_BOOL, {~1, ~0, 0}, ~2, 0},
+            {PRIM_Select, t, t, {~2, ~1, ~0}, ~0, 0},
+            {PRIM_Multiply, t, t, {~0, 1, 0}, 0, 1}}};
+    return prim_make(PRIM_Compiled, x, 2, &p, sizeof(prim_compiled) + sizeof p.ops);
 }
 /* A function with rules of its own, all of which follow from what it does. */
 static int wave(void *user, const mlx_array *in, size_t n, mx_arrays *out)
