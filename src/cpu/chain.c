@@ -184,8 +184,10 @@ static bool write_op(writer *w, const prim_compiled_op *op, int i)
         if (w->wanted_op[i])
             add(w, w->k->store[CHAIN_F32], register_place(~op->out));
     }
-    if (op->result)
-        add(w, w->k->store[to], (uint8_t)(op->result - 1));
+    if (op->result) {
+        bool past = w->c->past >> (op->result - 1) & 1;
+        add(w, past ? w->k->stream[to] : w->k->store[to], (uint8_t)(op->result - 1));
+    }
     return true;
 }
 
@@ -212,7 +214,7 @@ static bool add_operand(chain *c, const node *n)
     return kind_of(n->dtype, &c->kinds[c->operands++]);
 }
 
-bool chain_make(chain *c, const node *n, const int64_t *strides)
+bool chain_make(chain *c, const node *n, const int64_t *strides, unsigned past)
 {
     const cpu_kernels *k = cpu_kernels_get();
     writer w = {.c = c, .k = &k->chain, .calls = &k->elementwise, .strides = strides};
@@ -220,6 +222,7 @@ bool chain_make(chain *c, const node *n, const int64_t *strides)
     c->kernels = &k->chain;
     c->results = n->outputs ? n->n_outputs : 1;
     c->operands = 0;
+    c->past = past;
     for (int i = 0; i < c->results; i++)
         fits = add_operand(c, n->outputs ? n->outputs[i] : n) && fits;
     for (uint32_t i = 0; i < n->n_inputs; i++)
@@ -282,4 +285,6 @@ void chain_row(const void *context, char *const *p, const int64_t *strides, size
         for (int k = 0; k < c->results && m < c->kernels->block; k++)
             memcpy(p[k] + i * c->sizes[k], r.staged[k], m * c->sizes[k]);
     }
+    if (c->past)
+        c->kernels->settle();
 }

@@ -50,6 +50,8 @@ typedef struct chain_kernels {
     size_t block; /* elements */
     void (*run)(const chain_step *first, chain_state *state);
     chain_fn load[CHAIN_KINDS], store[CHAIN_KINDS]; /* a: where from, where to */
+    chain_fn stream[CHAIN_KINDS];                   /* stores past the caches; */
+    void (*settle)(void);                           /* called before others may read what they stored */
     chain_fn splat;                                 /* the block becomes one float */
     /* By operation and rounding; NULL: by a call. Comparisons and what gives bool do not round: [0]. */
     chain_fn unary[CPU_UNARY_COUNT][CHAIN_BOOL];
@@ -63,6 +65,7 @@ typedef struct chain_kernels {
 /* A list of steps for a Compiled node. */
 typedef struct chain {
     const chain_kernels *kernels;
+    unsigned past;                    /* results that are written past the caches */
     int results, operands;            /* results come first among the operands, then inputs */
     chain_kind kinds[CHAIN_OPERANDS]; /* of their elements */
     uint8_t sizes[CHAIN_OPERANDS];
@@ -70,9 +73,9 @@ typedef struct chain {
 } chain;
 
 typedef struct node node;
-/* Makes c of a Compiled node whose operands (results, then inputs) have these strides along rows. False if
- * the node does what chains do not. */
-bool chain_make(chain *c, const node *n, const int64_t *strides);
+/* Makes c of a Compiled node whose operands (results, then inputs) have these strides along rows. Bit r of
+ * `past`: result r is written past the caches. False if the node does what chains do not. */
+bool chain_make(chain *c, const node *n, const int64_t *strides, unsigned past);
 /* Runs it over a row; a walk_row with the chain as context. */
 void chain_row(const void *context, char *const *p, const int64_t *strides, size_t n);
 

@@ -12,6 +12,9 @@
 #include <string.h>
 
 enum { REGISTER_BYTES = 32 * 1024, LONGEST = 2048, SHORTEST = 64 };
+enum {
+    CACHES = 32 << 20
+}; /* bytes: arrays as large together do not wait in the caches for whoever is next */
 
 typedef struct step {
     union {
@@ -131,7 +134,8 @@ static bool read_after(const prim_compiled *p, int i, int input)
     return false;
 }
 
-/* Gives result r the buffer of a dead input that is read no more when it is written, or a new one. */
+/* Gives result r the buffer of a dead input that is read no more when it is written, or a new one. Returns
+ * -1, or whether it is new. */
 static int allocate(const node *n, int r)
 {
     node *y = result_of(n, r);
@@ -146,28 +150,50 @@ static int allocate(const node *n, int r)
             return 0;
         }
     }
-    return node_allocate(y);
+    return node_allocate(y) ? -1 : 1;
+}
+
+/* All results; `fresh` gets a bit for each that has new memory. 0 or -1. */
+static int allocate_all(const node *n, int results, unsigned *fresh)
+{
+    *fresh = 0;
+    for (int i = 0; i < results; i++) {
+        int is_new = allocate(n, i);
+        if (is_new < 0)
+            return -1;
+        *fresh |= (unsigned)is_new << i;
+    }
+    return 0;
+}
+
+/* A walk over the results and the inputs; returns the bytes of all. */
+static size_t make_walk(walk *w, const node *n, int results)
+{
+    size_t bytes = 0;
+    walk_init(w, n->shape, n->ndim);
+    for (int i = 0; i < results + (int)n->n_inputs; i++) {
+        const node *x = i < results ? result_of(n, i) : n->inputs[i - results];
+        walk_add(w, x);
+        bytes += node_bytes(x);
+    }
+    walk_collapse(w);
+    return bytes;
 }
 
 int cpu_eval_compiled(node *n)
 {
     int64_t strides[WALK_OPERANDS];
     int results = n->outputs ? n->n_outputs : 1;
+    unsigned fresh;
     walk w;
-    walk_init(&w, n->shape, n->ndim);
-    for (int i = 0; i < results; i++) {
-        if (allocate(n, i))
-            return -1;
-        walk_add(&w, result_of(n, i));
-    }
-    for (uint32_t i = 0; i < n->n_inputs; i++)
-        walk_add(&w, n->inputs[i]);
-    walk_collapse(&w);
+    if (allocate_all(n, results, &fresh))
+        return -1;
+    size_t bytes = make_walk(&w, n, results);
     for (int i = 0; i < w.operands; i++)
         strides[i] = w.stride[i][w.ndim - 1];
     chain c;
     plan p;
-    if (chain_make(&c, n, strides))
+    if (chain_make(&c, n, strides, bytes >= CACHES ? fresh : 0))
         walk_run(&w, chain_row, &c);
     else if (make_plan(&p, n, results) == 0)
         walk_run(&w, run_row, &p);

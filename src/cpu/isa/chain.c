@@ -86,7 +86,14 @@ SIMD_INLINE simd_f32 smaller(simd_f32 x, simd_f32 y)
 SIMD_INLINE simd_f32 round_bf16(simd_f32 x)
 {
     simd_u32 u = (simd_u32)x;
-    return (simd_f32)((u + 0x7FFFu + (u >> 16 & 1u)) & 0xFFFF0000u);
+#if defined(__AVX512F__)
+    __m512i minus = _mm512_ternarylogic_epi32((__m512i)(u >> 16), _mm512_set1_epi32(1),
+                                              _mm512_set1_epi32(0x7FFE), 0x15); /* as below */
+    return (simd_f32)((u - (simd_u32)minus) & 0xFFFF0000u);
+#else
+    simd_u32 minus = ~((u >> 16 & 1u) | 0x7FFEu); /* -(0x7FFF + the lowest bit that stays) */
+    return (simd_f32)((u - minus) & 0xFFFF0000u);
+#endif
 }
 SIMD_INLINE simd_f32 round_bf16_nan(simd_f32 x) { return simd_from_bf16(simd_to_bf16(x)); }
 #if defined(__F16C__) || defined(__aarch64__)
@@ -134,6 +141,50 @@ STEP(store_f32, AT(float), STORE, simd_store_f32)
 STEP(store_f16, AT(uint16_t), STORE, put_f16)
 STEP(store_bf16, AT(uint16_t), STORE, put_bf16)
 STEP(store_bool, AT(uint8_t), STORE, put_bool)
+
+/* Stores that go past the caches: large results would only push out of them what is to come, and be fetched
+ * before they are written. */
+#if defined(__x86_64__)
+#if defined(__AVX512F__)
+SIMD_INLINE void pass_f32(float *p, simd_f32 x) { _mm512_stream_ps(p, (__m512)x); }
+SIMD_INLINE void pass_u16(uint16_t *p, simd_u16 h) { _mm256_stream_si256((__m256i *)(void *)p, (__m256i)h); }
+#elif defined(__AVX2__)
+SIMD_INLINE void pass_f32(float *p, simd_f32 x) { _mm256_stream_ps(p, (__m256)x); }
+SIMD_INLINE void pass_u16(uint16_t *p, simd_u16 h) { _mm_stream_si128((__m128i *)(void *)p, (__m128i)h); }
+#else
+SIMD_INLINE void pass_f32(float *p, simd_f32 x) { _mm_stream_ps(p, (__m128)x); }
+SIMD_INLINE void pass_u16(uint16_t *p, simd_u16 h)
+{
+    long long bits;
+    memcpy(&bits, &h, sizeof bits);
+    _mm_stream_si64((long long *)(void *)p, bits);
+}
+#endif
+static void settle(void) { _mm_sfence(); }
+#else
+SIMD_INLINE void pass_f32(float *p, simd_f32 x) { simd_store_f32(p, x); }
+SIMD_INLINE void pass_u16(uint16_t *p, simd_u16 h) { put_u16(p, h); }
+static void settle(void) {}
+#endif
+SIMD_INLINE void pass_f16(uint16_t *p, simd_f32 x) { pass_u16(p, simd_to_f16(x)); }
+SIMD_INLINE void pass_bf16(uint16_t *p, simd_f32 x)
+{
+    pass_u16(p, __builtin_convertvector((simd_u32)x >> 16, simd_u16));
+}
+#define STREAM(kind, T, put)                \
+    static void stream_##kind(ARGS)         \
+    {                                       \
+        AT(T);                              \
+        if ((uintptr_t)m % 64 == 0) {       \
+            EACH_VECTOR(STORE, pass_##kind) \
+        } else {                            \
+            EACH_VECTOR(STORE, put)         \
+        }                                   \
+        NEXT                                \
+    }
+STREAM(f32, float, simd_store_f32)
+STREAM(f16, uint16_t, put_f16)
+STREAM(bf16, uint16_t, put_bf16)
 
 /* --- operations --- */
 
@@ -277,6 +328,11 @@ void FILL(chain)(chain_kernels *t)
     t->round[CHAIN_F16] = (chain_fn)to_f16;
     t->round[CHAIN_BF16] = (chain_fn)to_bf16;
     t->round[CHAIN_BOOL] = (chain_fn)to_bool;
+    t->stream[CHAIN_F32] = (chain_fn)stream_f32;
+    t->stream[CHAIN_F16] = (chain_fn)stream_f16;
+    t->stream[CHAIN_BF16] = (chain_fn)stream_bf16;
+    t->stream[CHAIN_BOOL] = (chain_fn)store_bool;
+    t->settle = settle;
     t->splat = (chain_fn)splat;
     t->select = (chain_fn)select_block;
     t->end = (chain_fn)end;
