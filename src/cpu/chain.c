@@ -13,6 +13,15 @@
 #include <string.h>
 
 enum { NOTHING = INT16_MAX };
+/* Bytes: what is prefetched of large inputs. A block takes so long that the processor does not see the next
+ * one coming. */
+enum { LINE = 64, AHEAD = 2048 };
+#if defined(__GNUC__)
+#define PREFETCH(p) __builtin_prefetch(p)
+#else
+#define PREFETCH(p) ((void)(p))
+#endif
+
 _Static_assert(CHAIN_STEPS >= 4 * PRIM_COMPILED_OPS + 2 * PRIM_COMPILED_INPUTS + 1, "room for all steps");
 _Static_assert((int)CHAIN_OPERANDS == (int)WALK_OPERANDS, "places for a walk's operands");
 _Static_assert((int)CHAIN_REGISTERS == (int)PRIM_COMPILED_REGISTERS, "places for all registers");
@@ -265,8 +274,13 @@ static void open_operand(row *r, int k, size_t from, size_t m)
     if (stride == 0)
         return;
     r->state.at[k] = stride == 1 && m == block ? p : (char *)r->staged[k];
-    if (k < r->c->results || r->state.at[k] == p)
+    if (k < r->c->results)
         return;
+    if (r->state.at[k] == p) {
+        for (size_t i = 0; r->c->past && i < block * size; i += LINE)
+            PREFETCH(p + AHEAD + i);
+        return;
+    }
     cpu_kernels_get()->elementwise.copy[walk_log_size(size)](p, stride, r->staged[k], 1, m);
     memset((char *)r->staged[k] + m * size, 0, (block - m) * size);
 }
