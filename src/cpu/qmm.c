@@ -1,7 +1,6 @@
 /* Quantized matrix products: preparing the activations, sharing the work, choosing the kernel.
  *
- * Up to QMM_GEMV_ROWS activation rows (decode): the weights are read once, straight from their packed form;
- * every thread takes a contiguous range of weight rows. More rows (prefill, batches): a thread takes some
+ * Few activation rows are the business of qmm_few.c. More of them (prefill, batches): a thread takes some
  * panels of 32 weight rows, unpacks a stretch of each into its own buffer, and sweeps the activation rows.
  * The product with W itself, not transposed, unpacks blocks of columns the same way and sums over the weight
  * rows.
@@ -23,7 +22,6 @@
 #define LEAST_ROWS  64          /* activation rows that are worth unpacking a panel again */
 #define MOST_PANELS 8           /* in a unit of work: their results, 512 KB, stay in the second-level cache */
 #define UNITS       4           /* of work for each thread */
-#define WORTH       (32 * 1024) /* bytes of weights that are worth a thread's waking */
 #define LINE        64
 
 static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
@@ -43,7 +41,6 @@ typedef struct job {
     size_t row, groups;  /* prepared: row lengths, padded */
     void *input;         /* (m, row) int8 or float */
     float *scale, *sum;  /* (m, groups) */
-    float *result;       /* gemv: (m, n) floats, or y itself */
     size_t stretch;      /* gemm: elements of k in a panel */
     size_t panels, rows; /* of a unit of work */
     uint8_t *buffers;    /* one for each thread */
@@ -74,8 +71,7 @@ static void prepare_range(void *arg, size_t begin, size_t end)
             j->kernels->input_i8(x, j->x_dtype, k, j->w->group, j->order, (int8_t *)j->input + m * j->row,
                                  j->scale + m * j->groups, sum);
         else
-            j->kernels->input_f32(x, j->x_dtype, k, j->w->group, j->order, j->w->bits,
-                                  (float *)j->input + m * j->row, sum);
+            j->kernels->input_f32(x, j->x_dtype, k, j->w->group, (float *)j->input + m * j->row, sum);
     }
 }
 
@@ -94,46 +90,6 @@ static size_t input_layout(job *j, uint8_t *block)
         j->sum = (float *)(void *)(block + sum);
     }
     return used;
-}
-
-/* --- few rows --- */
-
-static void gemv_range(void *arg, size_t begin, size_t end)
-{
-    const job *j = arg;
-    const qmm_rows r = {j->w, j->m, j->input, j->row, j->groups, j->scale, j->sum, j->result, j->w->n};
-    const qmm_kernels *t = j->kernels;
-    if (j->int8)
-        t->gemv_i8(&r, begin, end);
-    else
-        t->gemv_f32(&r, begin, end);
-    if ((void *)j->result == j->y)
-        return;
-    for (size_t m = 0; m < j->m; m++)
-        t->output(j->result + m * j->w->n + begin, end - begin,
-                  (uint8_t *)j->y + (m * j->ldy + begin) * dtype_bytes(j->y_dtype), j->y_dtype);
-}
-
-static int gemv(job *j)
-{
-    const quant_matrix *w = j->w;
-    const bool direct = j->y_dtype == MLX_FLOAT32;
-    if (j->int8)
-        j->order = w->bits == 4 ? QMM_SPLIT : QMM_NATURAL;
-    else
-        j->order = w->bits == 2 || w->bits == 4 ? QMM_LANES : QMM_NATURAL;
-    size_t used = input_layout(j, NULL);
-    size_t result = carve(&used, direct ? 0 : j->m * w->n * sizeof(float));
-    uint8_t *block = mem_aligned(LINE, used);
-    if (!block)
-        return -1;
-    input_layout(j, block);
-    j->result = direct ? j->y : (void *)(block + result);
-    prepare(j);
-    size_t grain = WORTH / (quant_bytes(w->k, w->bits) + 1);
-    pool_for(w->n, round_up(grain + 1, 8), gemv_range, j);
-    mem_free(block);
-    return 0;
 }
 
 /* --- many rows --- */
@@ -400,6 +356,8 @@ static int plain(job *j)
 int cpu_qmm_with(const qmm_kernels *kernels, const quant_matrix *w, const void *x, mlx_dtype x_dtype,
                  size_t xs, size_t m, void *y, mlx_dtype y_dtype, bool transpose, mx_precision precision)
 {
+    if (transpose && m <= QMM_GEMV_ROWS)
+        return cpu_qmm_few(kernels, w, &y, 1, x, x_dtype, xs, m, y_dtype, precision);
     const size_t most = transpose ? MOST_ROWS : COLUMN_M, blocks = (m + most - 1) / most;
     const size_t ldy = transpose ? w->n : w->k;
     job j = {.kernels = kernels, .w = w, .x_dtype = x_dtype, .y_dtype = y_dtype, .xs = xs, .ldy = ldy};
@@ -411,7 +369,7 @@ int cpu_qmm_with(const qmm_kernels *kernels, const quant_matrix *w, const void *
         j.x = (const uint8_t *)x + begin * xs * dtype_bytes(x_dtype);
         j.y = (uint8_t *)y + begin * ldy * dtype_bytes(y_dtype);
         j.m = end - begin;
-        if ((transpose ? j.m > QMM_GEMV_ROWS ? gemm(&j) : gemv(&j) : plain(&j)) < 0)
+        if ((transpose ? gemm(&j) : plain(&j)) < 0)
             return -1;
     }
     return 0;

@@ -4,6 +4,8 @@
 
 #include "mx/array.h"
 
+typedef struct qmm_kernels qmm_kernels;
+
 /* W (n, k), quantized along k. Row r of `w` begins at w + r * k * bits / 32; scales and biases are (n,
  * k/group). None of the three needs any alignment, and nothing past their ends is read. */
 typedef struct quant_matrix {
@@ -22,6 +24,13 @@ typedef struct quant_matrix {
 int cpu_qmm(const quant_matrix *w, const void *x, mlx_dtype x_dtype, size_t xs, size_t m, void *y,
             mlx_dtype y_dtype, bool transpose, mx_precision precision);
 
+/* Products of one x (m, k), m <= QMM_GEMV_ROWS, with `count` matrices of the same k, bits and group: y[i] (m,
+ * w[i].n), of y_dtype and contiguous. x is prepared once and the matrices are one phase on the pool; the
+ * results have the bits that cpu_qmm gives them. 0, or -1 when scratch memory cannot be had. */
+int cpu_qmm_few(const qmm_kernels *kernels, const quant_matrix *w, void *const *y, size_t count,
+                const void *x, mlx_dtype x_dtype, size_t xs, size_t m, mlx_dtype y_dtype,
+                mx_precision precision);
+
 /* w (n groups of `group` floats) of dtype to packed words, scales, biases, on the pool: MLX's affine rule. */
 void cpu_quantize(const void *w, mlx_dtype dtype, size_t groups, int group, int bits, uint32_t *q,
                   void *scales, void *biases);
@@ -35,6 +44,7 @@ void cpu_dequantize(const uint32_t *q, const void *scales, const void *biases, m
 #define QMM_PANEL      32  /* weight rows in a panel */
 #define QMM_ROWS       32  /* prepared rows that are not there are readable up to the next multiple of this */
 #define QMM_PAD        256 /* prepared rows are zero from k up to the next multiple of this */
+#define QMM_DIGITS     3   /* of an activation in the exact form of few rows */
 #define QMM_PAD_GROUPS 16  /* and their scales and sums up to the next multiple of this */
 
 /* Where element e of an activation row lies in the prepared row. Words of 4-bit codes are taken apart by
@@ -43,16 +53,15 @@ typedef enum qmm_order {
     QMM_NATURAL,
     QMM_SPLIT, /* blocks of 128: the 64 even elements, then the 64 odd ones */
     QMM_SLOTS, /* blocks of 8: the 4 even elements, then the 4 odd ones */
-    QMM_LANES, /* by bits: blocks of 64 bytes of codes as a (32 / bits, 16) matrix, words as columns */
 } qmm_order;
 
 /* A range of weight rows times m <= QMM_GEMV_ROWS prepared rows. */
 typedef struct qmm_rows {
     const quant_matrix *w;
     size_t m;
-    const void *x;            /* (m, row): int8 or float */
+    const int8_t *x;          /* (m, row), or (m, QMM_DIGITS, row) */
     size_t row, groups;       /* row lengths of x, and of scale and sum */
-    const float *scale, *sum; /* by group: of the int8 form; sum of the activations */
+    const float *scale, *sum; /* by group: of the integers; sum of the activations */
     float *y;                 /* (m, ldy) */
     size_t ldy;
 } qmm_rows;
@@ -71,21 +80,24 @@ typedef struct qmm_tile {
     float *c;
 } qmm_tile;
 
-typedef struct qmm_kernels {
-    /* One activation row of k elements: codes or floats in `order`, zero up to the padding; scale and sum by
-     * group. */
+struct qmm_kernels {
+    /* One activation row of k elements: codes in `order`, zero up to the padding; scale and sum by group. */
     void (*input_i8)(const void *x, mlx_dtype t, size_t k, int group, qmm_order order, int8_t *q,
                      float *scale, float *sum);
-    void (*input_f32)(const void *x, mlx_dtype t, size_t k, int group, qmm_order order, int bits, float *f,
-                      float *sum);
+    /* The same with QMM_DIGITS rows of digits, the first weighing most: x = scale * (d0 * 2^16 + d1 * 2^8 +
+     * d2), within half a millionth of the largest of its group. */
+    void (*input_exact)(const void *x, mlx_dtype t, size_t k, int group, qmm_order order, int8_t *q,
+                        float *scale, float *sum);
+    /* And as floats, in natural order. */
+    void (*input_f32)(const void *x, mlx_dtype t, size_t k, int group, float *f, float *sum);
     /* n floats to another dtype. */
     void (*output)(const float *x, size_t n, void *y, mlx_dtype t);
     /* count (a multiple of 32) codes of 2 to 8 bits to bytes. */
     void (*unpack)(const uint8_t *src, int bits, size_t count, uint8_t *dst);
-    /* Weight rows [begin, end): y = x W^T. The int8 form takes QMM_SPLIT with 4 bits and QMM_NATURAL with 8;
-     * the float form QMM_LANES with 2 and 4 bits and QMM_NATURAL otherwise. */
+    /* Weight rows [begin, end): y = x W^T, with x in QMM_SPLIT order for 4 bits and QMM_NATURAL otherwise.
+     * One digit (4 or 8 bits only), or QMM_DIGITS of them. */
     void (*gemv_i8)(const qmm_rows *r, size_t begin, size_t end);
-    void (*gemv_f32)(const qmm_rows *r, size_t begin, size_t end);
+    void (*gemv_exact)(const qmm_rows *r, size_t begin, size_t end);
     /* Codes of `rows` <= QMM_PANEL weight rows from `row` on, elements [k0, k0 + kc), into a panel; 4-bit
      * codes in QMM_SLOTS order, others in natural order; rows that are not there are zero. */
     void (*panel)(const quant_matrix *w, size_t row, size_t rows, size_t k0, size_t kc, uint8_t *panel);
@@ -100,7 +112,7 @@ typedef struct qmm_kernels {
     uint64_t (*peak_i8)(size_t rounds);
     uint64_t (*peak_f32)(size_t rounds);
     uint64_t (*read)(const void *p, size_t n);
-} qmm_kernels;
+};
 
 /* cpu_qmm with a given table. */
 int cpu_qmm_with(const qmm_kernels *kernels, const quant_matrix *w, const void *x, mlx_dtype x_dtype,

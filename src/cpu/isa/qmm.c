@@ -86,34 +86,65 @@ static void input_i8(const void *x, mlx_dtype t, size_t k, int group, qmm_order 
         scale[g] = sum[g] = 0;
 }
 
-static void place_floats(const float *from, size_t e, int n, qmm_order order, int bits, float *row)
+/* An integer of at most 2^21 as three digits to the base 256, from -128 to 127 each. */
+static void split_digits(const int32_t *v, int n, int8_t digits[QMM_DIGITS][128])
 {
-    const int per_lane = 32 / bits;
-    const size_t block = (size_t)(16 * per_lane);
-    if (order == QMM_LANES) {
-        float *at = row + e / block * block + e % block / (size_t)per_lane;
-        for (int j = 0; j < per_lane; j++)
-            for (int i = 0; i < n / per_lane; i++)
-                at[j * 16 + i] = from[per_lane * i + j];
-    } else {
-        memcpy(row + e, from, (size_t)n * sizeof(float));
+    for (int i = 0; i < n; i++) {
+        int32_t low = (int8_t)v[i], rest = (v[i] - low) >> 8, middle = (int8_t)rest;
+        digits[2][i] = (int8_t)low;
+        digits[1][i] = (int8_t)middle;
+        digits[0][i] = (int8_t)((rest - middle) >> 8);
     }
 }
 
-static void input_f32(const void *x, mlx_dtype t, size_t k, int group, qmm_order order, int bits, float *f,
-                      float *sum)
+/* As quantize_group with 2^21 for 127; the products of 4 such activations with the largest codes, 255, still
+ * fit 32 bits. */
+static int32_t fix_group(const float *f, int n, int32_t *v, float *scale)
 {
-    float values[128];
+    float most = group_max(f, n), up = 0x1p21f / most;
+    int32_t sum = 0;
+    bool usable = most >= 0x1p-105f && most <= 0x1.fffffep127f;
+    *scale = usable ? most * 0x1p-21f : most < 1 ? 0.0f : NAN;
+    for (int i = 0; i < n; i++) {
+        v[i] = usable ? (int)rintf(f[i] * up) : 0;
+        sum += v[i];
+    }
+    return sum;
+}
+
+static void input_exact(const void *x, mlx_dtype t, size_t k, int group, qmm_order order, int8_t *q,
+                        float *scale, float *sum)
+{
+    float f[128];
+    int32_t v[128];
+    int8_t digits[QMM_DIGITS][128];
+    const size_t groups = k / (size_t)group, padded = (k + QMM_PAD - 1) / QMM_PAD * QMM_PAD;
+    const size_t whole = k / QMM_PAD * QMM_PAD;
+    for (size_t d = 0; d < QMM_DIGITS; d++)
+        memset(q + d * padded + whole, 0, padded - whole);
+    for (size_t g = 0; g < groups; g++) {
+        load_group(x, t, g * (size_t)group, group, f);
+        int32_t total = fix_group(f, group, v, scale + g);
+        sum[g] = (float)total * scale[g];
+        split_digits(v, group, digits);
+        for (size_t d = 0; d < QMM_DIGITS; d++)
+            place_codes(digits[d], g * (size_t)group, group, order, q + d * padded);
+    }
+    for (size_t g = groups; g % QMM_PAD_GROUPS; g++)
+        scale[g] = sum[g] = 0;
+}
+
+static void input_f32(const void *x, mlx_dtype t, size_t k, int group, float *f, float *sum)
+{
     size_t groups = k / (size_t)group, padded = (k + QMM_PAD - 1) / QMM_PAD * QMM_PAD;
     size_t whole = k / QMM_PAD * QMM_PAD;
-    memset(f + whole, 0, (padded - whole) * sizeof(float)); /* a block that ends early is interleaved */
-    for (size_t g = 0; g < groups; g++) {
+    memset(f + whole, 0, (padded - whole) * sizeof(float));
+    for (size_t g = 0; g < groups; g++, f += group) {
         simd_f32 total = {0};
-        load_group(x, t, g * (size_t)group, group, values);
+        load_group(x, t, g * (size_t)group, group, f);
         for (int i = 0; i < group; i += SIMD_LANES)
-            total += simd_load_f32(values + i);
+            total += simd_load_f32(f + i);
         sum[g] = simd_sum(total);
-        place_floats(values, g * (size_t)group, group, order, bits, f);
     }
     for (size_t g = groups; g % QMM_PAD_GROUPS; g++)
         sum[g] = 0;
@@ -135,6 +166,7 @@ static void output(const float *x, size_t n, void *y, mlx_dtype t)
 void FILL(qmm)(qmm_kernels *t)
 {
     t->input_i8 = input_i8;
+    t->input_exact = input_exact;
     t->input_f32 = input_f32;
     t->output = output;
     t->unpack = qmm_unpack;

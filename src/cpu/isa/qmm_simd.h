@@ -171,10 +171,11 @@ SIMD_INLINE span span_scales(const void *p, mlx_dtype t, size_t first, size_t n)
 SIMD_INLINE simd_f32 span_lanes(const span *s, size_t e, int per_lane, int group_shift)
 {
 #if SIMD_LANES == 16
+    /* A vector and a group begin together, or one lies within the other. */
     __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    __m512i element =
-        _mm512_add_epi32(_mm512_mullo_epi32(lane, _mm512_set1_epi32(per_lane)), _mm512_set1_epi32((int)e));
+    __m512i element = _mm512_mullo_epi32(lane, _mm512_set1_epi32(per_lane));
     __m512i index = _mm512_srl_epi32(element, _mm_cvtsi32_si128(group_shift));
+    index = _mm512_add_epi32(index, _mm512_set1_epi32((int)(e >> group_shift)));
     return (simd_f32)_mm512_permutexvar_ps(index, (__m512)s->v[0]);
 #else
     const float *f = (const float *)s;
