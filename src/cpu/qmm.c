@@ -16,12 +16,12 @@
 
 #include <stdatomic.h>
 
-#define STRETCH_I8  1024        /* elements of k in a panel of codes: 32 KB */
-#define STRETCH_F32 256         /* and of floats: 32 KB; multiples of the largest group */
-#define MOST_ROWS   512         /* activation rows in one sweep */
-#define LEAST_ROWS  64          /* activation rows that are worth unpacking a panel again */
-#define MOST_PANELS 8           /* in a unit of work: their results, 512 KB, stay in the second-level cache */
-#define UNITS       4           /* of work for each thread */
+#define STRETCH_I8  1024 /* elements of k in a panel of codes: 32 KB */
+#define STRETCH_F32 256  /* and of floats: 32 KB; multiples of the largest group */
+#define MOST_ROWS   512  /* activation rows in one sweep */
+#define LEAST_ROWS  64   /* activation rows that are worth unpacking a panel again */
+#define MOST_PANELS 8    /* in a unit of work: their results, 512 KB, stay in the second-level cache */
+#define UNITS       4    /* of work for each thread */
 #define LINE        64
 
 static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
@@ -356,7 +356,7 @@ static int plain(job *j)
 int cpu_qmm_with(const qmm_kernels *kernels, const quant_matrix *w, const void *x, mlx_dtype x_dtype,
                  size_t xs, size_t m, void *y, mlx_dtype y_dtype, bool transpose, mx_precision precision)
 {
-    if (transpose && m <= QMM_GEMV_ROWS)
+    if (transpose && m <= QMM_FEW_ROWS)
         return cpu_qmm_few(kernels, w, &y, 1, x, x_dtype, xs, m, y_dtype, precision);
     const size_t most = transpose ? MOST_ROWS : COLUMN_M, blocks = (m + most - 1) / most;
     const size_t ldy = transpose ? w->n : w->k;

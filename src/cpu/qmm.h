@@ -20,11 +20,11 @@ typedef struct quant_matrix {
  * x rows xs elements apart. x and y of dtype float32, float16 or bfloat16, sums in float32. MX_INT8 needs
  * 4 or 8 bits and transpose, and falls back to exact otherwise. Runs on the pool. 0, or -1 when scratch
  * memory cannot be had. A row of y has the same bits whatever the number of threads, and whatever m within
- * m <= QMM_GEMV_ROWS and within m > QMM_GEMV_ROWS. */
+ * m <= QMM_GEMV_ROWS, from there to QMM_FEW_ROWS, and beyond. */
 int cpu_qmm(const quant_matrix *w, const void *x, mlx_dtype x_dtype, size_t xs, size_t m, void *y,
             mlx_dtype y_dtype, bool transpose, mx_precision precision);
 
-/* Products of one x (m, k), m <= QMM_GEMV_ROWS, with `count` matrices of the same k, bits and group: y[i] (m,
+/* Products of one x (m, k), m <= QMM_FEW_ROWS, with `count` matrices of the same k, bits and group: y[i] (m,
  * w[i].n), of y_dtype and contiguous. x is prepared once and the matrices are one phase on the pool; the
  * results have the bits that cpu_qmm gives them. 0, or -1 when scratch memory cannot be had. */
 int cpu_qmm_few(const qmm_kernels *kernels, const quant_matrix *w, void *const *y, size_t count,
@@ -40,7 +40,9 @@ void cpu_dequantize(const uint32_t *q, const void *scales, const void *biases, m
 
 /* --- for the driver, the kernels and their tests --- */
 
-#define QMM_GEMV_ROWS  4   /* up to so many activation rows stream the weights; more of them unpack panels */
+#define QMM_FEW_ROWS   16  /* up to so many activation rows stream the weights; more of them unpack panels */
+#define QMM_GEMV_ROWS  4   /* of these, so many have kernels of their own */
+#define QMM_BATCH      16  /* weight rows that a batch takes together */
 #define QMM_PANEL      32  /* weight rows in a panel */
 #define QMM_ROWS       32  /* prepared rows that are not there are readable up to the next multiple of this */
 #define QMM_PAD        256 /* prepared rows are zero from k up to the next multiple of this */
@@ -55,7 +57,7 @@ typedef enum qmm_order {
     QMM_SLOTS, /* blocks of 8: the 4 even elements, then the 4 odd ones */
 } qmm_order;
 
-/* A range of weight rows times m <= QMM_GEMV_ROWS prepared rows. */
+/* A range of weight rows times a few prepared rows. */
 typedef struct qmm_rows {
     const quant_matrix *w;
     size_t m;
@@ -98,6 +100,10 @@ struct qmm_kernels {
      * One digit (4 or 8 bits only), or QMM_DIGITS of them. */
     void (*gemv_i8)(const qmm_rows *r, size_t begin, size_t end);
     void (*gemv_exact)(const qmm_rows *r, size_t begin, size_t end);
+    /* The same for more rows, m <= QMM_FEW_ROWS, range borders at multiples of QMM_BATCH; NULL where calling
+     * the others for parts of the rows is as good. */
+    void (*batch_i8)(const qmm_rows *r, size_t begin, size_t end);
+    void (*batch_exact)(const qmm_rows *r, size_t begin, size_t end);
     /* Codes of `rows` <= QMM_PANEL weight rows from `row` on, elements [k0, k0 + kc), into a panel; 4-bit
      * codes in QMM_SLOTS order, others in natural order; rows that are not there are zero. */
     void (*panel)(const quant_matrix *w, size_t row, size_t rows, size_t k0, size_t kc, uint8_t *panel);

@@ -48,15 +48,46 @@ static void prepare(const job *j, const void *x, mlx_dtype x_dtype, size_t xs)
             j->x + m * digits * j->row, j->scale + m * j->groups, j->sum + m * j->groups);
 }
 
+/* By kernels for QMM_GEMV_ROWS activation rows: more of them as parts, so many weight rows at a time that
+ * these stay in the cache. */
+static void in_parts(const job *j, const qmm_rows *all, size_t begin, size_t end)
+{
+    const size_t digits = j->int8 ? 1 : QMM_DIGITS,
+                 few = 64 * 1024 / quant_bytes(all->w->k, all->w->bits) + 1;
+    const size_t block = all->m > QMM_GEMV_ROWS ? few : end - begin;
+    for (size_t row = begin, to; row < end; row = to) {
+        to = end - row < block ? end : row + block;
+        for (size_t m = 0; m < all->m; m += QMM_GEMV_ROWS) {
+            qmm_rows r = *all;
+            r.m = all->m - m < QMM_GEMV_ROWS ? all->m - m : QMM_GEMV_ROWS;
+            r.x += m * digits * r.row;
+            r.scale += m * r.groups;
+            r.sum += m * r.groups;
+            r.y += m * r.ldy;
+            (j->int8 ? j->kernels->gemv_i8 : j->kernels->gemv_exact)(&r, row, to);
+        }
+    }
+}
+
 /* Rows [begin, end) of one matrix, whose results are at `result`, (m, n). */
 static void matrix_range(const job *j, const quant_matrix *w, float *result, void *y, size_t begin,
                          size_t end)
 {
     const qmm_rows r = {w, j->m, j->x, j->row, j->groups, j->scale, j->sum, result, w->n};
-    (j->int8 ? j->kernels->gemv_i8 : j->kernels->gemv_exact)(&r, begin, end);
+    if (j->m > QMM_GEMV_ROWS && j->kernels->batch_i8)
+        (j->int8 ? j->kernels->batch_i8 : j->kernels->batch_exact)(&r, begin, end);
+    else
+        in_parts(j, &r, begin, end);
     for (size_t m = 0; m < j->m && (void *)result != y; m++)
         j->kernels->output(result + m * w->n + begin, end - begin,
                            (uint8_t *)y + (m * w->n + begin) * dtype_bytes(j->y_dtype), j->y_dtype);
+}
+
+/* Where a border within a matrix of n rows is: kernels may take QMM_BATCH rows together. */
+static size_t border(size_t row, size_t n)
+{
+    row = round_up(row, QMM_BATCH);
+    return row < n ? row : n;
 }
 
 /* Rows [begin, end) of all matrices, one behind the other. */
@@ -66,7 +97,7 @@ static void range(void *arg, size_t begin, size_t end)
     size_t first = 0;
     for (size_t i = 0; i < j->count && first < end; first += j->w[i++].n) {
         const quant_matrix *w = &j->w[i];
-        size_t from = begin > first ? begin - first : 0, to = end - first < w->n ? end - first : w->n;
+        size_t from = border(begin > first ? begin - first : 0, w->n), to = border(end - first, w->n);
         if (from < to)
             matrix_range(j, w, j->result ? j->result + j->m * first : j->y[i], j->y[i], from, to);
     }

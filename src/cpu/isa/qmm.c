@@ -1,5 +1,5 @@
 /* The activations' side of the quantized products: one row converted, quantized by group, laid out for the
- * kernels; and results narrowed. The kernels proper are qmm_gemv.c and qmm_gemm.c.
+ * kernels; and results narrowed. The kernels proper are qmm_gemv.c, qmm_batch.c and qmm_gemm.c.
  *
  * The int8 form of a group: scale = max|x| / 127, code = x / scale rounded to nearest even. A group with a
  * NaN or an infinity gets a NaN scale, so that the result is NaN as well; one of zeros (or of values so small
@@ -171,6 +171,7 @@ void FILL(qmm)(qmm_kernels *t)
     t->output = output;
     t->unpack = qmm_unpack;
     FILL(qmm_gemv)(t);
+    FILL(qmm_batch)(t);
     FILL(qmm_gemm)(t);
     FILL(qmm_peak)(t);
 }

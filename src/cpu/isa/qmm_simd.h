@@ -10,6 +10,7 @@
 
 /* The parts of the family: cpu/isa/qmm.c calls them. */
 void FILL(qmm_gemv)(qmm_kernels *t);
+void FILL(qmm_batch)(qmm_kernels *t);
 void FILL(qmm_gemm)(qmm_kernels *t);
 void FILL(qmm_peak)(qmm_kernels *t);
 
@@ -196,6 +197,41 @@ SIMD_INLINE simd_f32 span_lanes(const span *s, size_t e, int per_lane, int group
 #endif
 #endif
 }
+
+#if SIMD_LANES == 16
+/* Rows become columns: v[i] lane n <- v[n] lane i. */
+SIMD_INLINE void transpose16(__m512i v[16])
+{
+    __m512i t[16];
+    UNROLL for (int i = 0; i < 16; i += 2)
+    {
+        t[i] = _mm512_unpacklo_epi32(v[i], v[i + 1]);
+        t[i + 1] = _mm512_unpackhi_epi32(v[i], v[i + 1]);
+    }
+    UNROLL for (int i = 0; i < 16; i += 4)
+    {
+        v[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+        v[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+        v[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+        v[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+    }
+    UNROLL for (int i = 0; i < 4; i++)
+    {
+        t[i] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0x88);
+        t[i + 4] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0xDD);
+        t[i + 8] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0x88);
+        t[i + 12] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0xDD);
+    }
+    UNROLL for (int i = 0; i < 4; i++)
+    {
+        v[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
+        v[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
+        v[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xDD);
+        v[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xDD);
+    }
+}
+
+#endif
 
 SIMD_INLINE int group_shift(int group) { return group == 32 ? 5 : group == 64 ? 6 : 7; }
 
