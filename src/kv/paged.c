@@ -27,17 +27,29 @@ static void group_layers(kv_paged *p)
     p->groups[p->n_groups - 1].window = window;
 }
 
+static mx_kv_layout layout_of(const kv_spec *s, mlx_dtype dtype, int bits)
+{
+    return (mx_kv_layout){.heads = s->heads,
+                          .k_dim = s->k_dim,
+                          .v_dim = s->v_dim,
+                          .v_in_k = s->v_dim ? 0 : s->k_dim, /* at most; attention says how many */
+                          .dtype = dtype,
+                          .bits = bits,
+                          .group = 64};
+}
+
 int paged_init(kv_paged *p, const kv_spec *specs, int n_layers, mlx_dtype dtype, int bits)
 {
-    *p = (kv_paged){.n_layers = n_layers, .dtype = dtype, .bits = bits};
-    if (bits)
-        return error_set("keys and values of %d bits are not supported yet", bits);
+    *p = (kv_paged){.n_layers = n_layers};
     p->layers = mem_calloc((size_t)n_layers, sizeof *p->layers);
     if (!p->layers)
         return -1;
     for (int i = 0; i < n_layers; i++) {
         p->layers[i].spec = specs[i];
+        p->layers[i].layout = layout_of(&specs[i], dtype, bits);
         p->state_bytes += specs[i].state_bytes;
+        if (specs[i].heads && mx_kv_block_bytes(&p->layers[i].layout) == 0)
+            return -1;
     }
     group_layers(p);
     return 0;
@@ -45,10 +57,8 @@ int paged_init(kv_paged *p, const kv_spec *specs, int n_layers, mlx_dtype dtype,
 
 static void drop_pools(kv_paged *p)
 {
-    for (int i = 0; p->layers && i < p->n_layers; i++) {
-        mx_set(&p->layers[i].keys, MX_NULL);
-        mx_set(&p->layers[i].values, MX_NULL);
-    }
+    for (int i = 0; p->layers && i < p->n_layers; i++)
+        mx_set(&p->layers[i].pool, MX_NULL);
 }
 
 void paged_free(kv_paged *p)
@@ -59,16 +69,12 @@ void paged_free(kv_paged *p)
     *p = (kv_paged){0};
 }
 
-static size_t layer_bytes(const kv_paged *p, const kv_spec *s)
-{
-    return PAGED_BLOCK * (size_t)s->heads * (size_t)(s->k_dim + s->v_dim) * mx_dtype_size(p->dtype);
-}
-
 size_t paged_block_bytes(const kv_paged *p, int group)
 {
     size_t bytes = 0;
     for (int i = 0; i < p->n_layers; i++)
-        bytes += p->layers[i].group == group ? layer_bytes(p, &p->layers[i].spec) : 0;
+        if (p->layers[i].group == group && p->layers[i].spec.heads)
+            bytes += mx_kv_block_bytes(&p->layers[i].layout);
     return bytes;
 }
 
@@ -102,14 +108,11 @@ int paged_size(kv_paged *p, size_t memory, size_t sequences, size_t step_tokens)
     return 0;
 }
 
-/* An array whose memory is touched only where it is written. */
-static mlx_array untouched(const int *shape, int ndim, mlx_dtype dtype)
+/* A pool whose memory is touched only where it is written. */
+static mlx_array untouched(int blocks, size_t bytes)
 {
-    size_t n = mx_dtype_size(dtype);
-    for (int i = 0; i < ndim; i++)
-        n *= (size_t)shape[i];
-    buffer *b = buffer_new(n);
-    return b ? node_temp(node_from_buffer(b, b->data, shape, ndim, dtype)) : MX_NULL;
+    buffer *b = buffer_new((size_t)blocks * bytes);
+    return b ? node_temp(node_from_buffer(b, b->data, SHAPE(blocks, (int)bytes), MLX_UINT8)) : MX_NULL;
 }
 
 int paged_allocate(kv_paged *p)
@@ -117,16 +120,12 @@ int paged_allocate(kv_paged *p)
     drop_pools(p);
     for (int i = 0; i < p->n_layers; i++) {
         paged_layer *l = &p->layers[i];
-        int places = p->groups[l->group].blocks * PAGED_BLOCK;
         if (l->spec.heads == 0)
             continue;
         size_t mark = mx_mark();
-        const int k[] = {places, l->spec.heads, l->spec.k_dim}, v[] = {places, l->spec.heads, l->spec.v_dim};
-        mx_set(&l->keys, untouched(k, 3, p->dtype));
-        if (l->spec.v_dim)
-            mx_set(&l->values, untouched(v, 3, p->dtype));
+        mx_set(&l->pool, untouched(p->groups[l->group].blocks, mx_kv_block_bytes(&l->layout)));
         mx_release(mark);
-        if (mx_is_null(l->keys) || (l->spec.v_dim && mx_is_null(l->values)))
+        if (mx_is_null(l->pool))
             return -1;
     }
     return 0;
@@ -134,91 +133,87 @@ int paged_allocate(kv_paged *p)
 
 /* --- steps --- */
 
-static const int FIRST[] = {0}; /* the axis of places */
-
-static int place(const paged_span *s, int group, int position)
+/* An int32 array of what fill writes to n places. */
+static mlx_array filled(const kv_paged *p, int group, size_t n, const int *shape, size_t ndim,
+                        void (*fill)(const kv_paged *p, int group, int *out, size_t width))
 {
-    return s->tables->of[group].blocks[position / PAGED_BLOCK] * PAGED_BLOCK + position % PAGED_BLOCK;
+    int *x = mem_calloc(n, sizeof *x);
+    if (x)
+        fill(p, group, x, ndim == 2 ? (size_t)shape[1] : n);
+    mlx_array y = x ? mx_from(x, shape, ndim, MLX_INT32) : MX_NULL;
+    mem_free(x);
+    return y;
 }
 
-/* Where rows of a step go. */
-static mlx_array places_of_rows(const kv_paged *p, int group, size_t n_rows)
+/* Where each row's keys and values go. */
+static void fill_slots(const kv_paged *p, int group, int *out, size_t n)
 {
-    int *places = mem_alloc(n_rows, sizeof *places), *at = places;
-    for (size_t i = 0; places && i < p->n_spans; i++)
+    (void)n;
+    for (size_t i = 0; i < p->n_spans; i++) {
+        const paged_span *s = &p->spans[i];
+        for (int at = s->start; at < s->start + s->rows; at++)
+            *out++ = s->tables->of[group].blocks[at / PAGED_BLOCK] * PAGED_BLOCK + at % PAGED_BLOCK;
+    }
+}
+
+static size_t blocks_in_use(const paged_span *s)
+{
+    return ((size_t)s->start + (size_t)s->rows + PAGED_BLOCK - 1) / PAGED_BLOCK;
+}
+
+static void fill_tables(const kv_paged *p, int group, int *out, size_t width)
+{
+    for (size_t i = 0; i < p->n_spans; i++)
+        memcpy(out + i * width, p->spans[i].tables->of[group].blocks,
+               blocks_in_use(&p->spans[i]) * sizeof *out);
+}
+
+static void fill_lengths(const kv_paged *p, int group, int *out, size_t n)
+{
+    (void)group;
+    for (size_t i = 0; i < n; i++)
+        out[i] = p->spans[i].start + p->spans[i].rows;
+}
+
+static void fill_starts(const kv_paged *p, int group, int *out, size_t n)
+{
+    (void)group;
+    for (size_t i = 1; i < n; i++)
+        out[i] = out[i - 1] + p->spans[i - 1].rows;
+}
+
+static void fill_positions(const kv_paged *p, int group, int *out, size_t n)
+{
+    (void)group, (void)n;
+    for (size_t i = 0; i < p->n_spans; i++)
         for (int k = 0; k < p->spans[i].rows; k++)
-            *at++ = place(&p->spans[i], group, p->spans[i].start + k);
-    mlx_array x = places ? mx_from(places, SHAPE((int)n_rows), MLX_INT32) : MX_NULL;
-    mem_free(places);
-    return x;
+            *out++ = p->spans[i].start + k;
 }
 
-/* The pool with all copies made: rows of whole blocks. */
-static mlx_array copied(mlx_array pool, mlx_array from, mlx_array to)
-{
-    if (mx_is_null(pool))
-        return pool;
-    mlx_array rows = mx_expand_dims(mx_take(pool, from, 0), 1);
-    return mx_scatter(pool, &to, 1, rows, FIRST);
-}
-
+/* Makes the copies of a group in all its pools. */
 static int copy_blocks(kv_paged *p, int group, const kv_copy *copies, size_t n)
 {
-    int *places = mem_alloc(2 * PAGED_BLOCK * n, sizeof *places);
-    size_t count = 0;
-    for (size_t side = 0; places && side < 2; side++)
-        for (size_t i = 0; i < n; i++)
-            for (int k = 0; copies[i].group == group && k < PAGED_BLOCK; k++)
-                places[count++] = (side ? copies[i].to : copies[i].from) * PAGED_BLOCK + k;
-    int half = (int)(count / 2);
-    size_t mark = mx_mark();
-    mlx_array from = places && half ? mx_from(places, SHAPE(half), MLX_INT32) : MX_NULL;
-    mlx_array to = places && half ? mx_from(places + half, SHAPE(half), MLX_INT32) : MX_NULL;
-    for (int i = 0; half && i < p->n_layers; i++)
-        if (p->layers[i].group == group && p->layers[i].spec.heads) {
-            mx_set(&p->layers[i].keys, copied(p->layers[i].keys, from, to));
-            mx_set(&p->layers[i].values, copied(p->layers[i].values, from, to));
+    int *both = mem_alloc(2 * n, sizeof *both), count = 0;
+    for (size_t i = 0; both && i < n; i++)
+        if (copies[i].group == group) {
+            both[count] = copies[i].from;
+            both[n + (size_t)count++] = copies[i].to;
         }
-    mx_release(mark);
-    mem_free(places);
-    return places && !error_pending() ? 0 : -1;
+    mlx_array from = both && count ? mx_from(both, SHAPE(count), MLX_INT32) : MX_NULL;
+    mlx_array to = both && count ? mx_from(both + n, SHAPE(count), MLX_INT32) : MX_NULL;
+    for (int i = 0; count && i < p->n_layers; i++) {
+        paged_layer *l = &p->layers[i];
+        if (l->group == group && l->spec.heads)
+            mx_set(&l->pool, mx_kv_copy_blocks(l->pool, from, to));
+    }
+    mem_free(both);
+    return both && !error_pending() ? 0 : -1;
 }
 
 /* (1, H, L, D) -> (L, H, D) */
 static mlx_array rows_first(mlx_array x)
 {
-    return mx_transpose(mx_squeeze_axes(x, SHAPE(0)), SHAPE(1, 0, 2));
-}
-
-static mlx_array written(const kv_paged *p, mlx_array pool, mlx_array x, mlx_array slots)
-{
-    return mx_scatter(pool, &slots, 1, mx_expand_dims(mx_astype(rows_first(x), p->dtype), 1), FIRST);
-}
-
-/* What a pool holds of a sequence up to its last row in this step: (1, H, S, D). */
-static mlx_array history(const paged_span *s, int group, int first, mlx_array pool)
-{
-    int n = s->start + s->rows - first;
-    int *places = mem_alloc((size_t)n, sizeof *places);
-    for (int i = 0; places && i < n; i++)
-        places[i] = place(s, group, first + i);
-    mlx_array at = places ? mx_from(places, SHAPE(n), MLX_INT32) : MX_NULL;
-    mem_free(places);
-    return mx_expand_dims(mx_transpose(mx_take(pool, at, 0), SHAPE(1, 0, 2)), 0);
-}
-
-/* One sequence's rows of q. */
-static mlx_array attend_one(const kv_paged *p, const paged_layer *l, size_t i, mlx_array q,
-                            const kv_attention *how)
-{
-    const paged_span *s = &p->spans[i];
-    int row = p->rows[i].row, first = (int)tables_seen(how->window, (size_t)s->start);
-    mlx_array k = history(s, l->group, first, l->keys);
-    mlx_array v = how->v_dim ? mx_slice_axis(k, -1, 0, how->v_dim) : history(s, l->group, first, l->values);
-    q = mx_slice_axis(q, 2, row, row + s->rows);
-    nn_mask mask = nn_causal_mask(s->rows, s->start - first, how->window);
-    return how->softcap != 0 ? nn_attend_capped(q, k, v, how->scale, mask, how->softcap)
-                             : nn_attend(q, k, v, how->scale, mask, how->sinks);
+    return mx_is_null(x) ? x : mx_transpose(mx_squeeze_axes(x, SHAPE(0)), SHAPE(1, 0, 2));
 }
 
 static mlx_array attend(kv_step *step, int layer, mlx_array q, mlx_array k, mlx_array v,
@@ -228,34 +223,22 @@ static mlx_array attend(kv_step *step, int layer, mlx_array q, mlx_array k, mlx_
     paged_layer *l = &p->layers[layer];
     if (mx_is_null(q))
         return q;
+    mx_paged_params params = {
+        .layout = l->layout, .scale = how->scale, .softcap = how->softcap, .window = how->window};
+    if (how->v_dim)
+        params.layout.v_in_k = how->v_dim;
     if (!mx_is_null(k))
-        mx_set(&l->keys, written(p, l->keys, k, p->slots[l->group]));
-    if (!mx_is_null(v))
-        mx_set(&l->values, written(p, l->values, v, p->slots[l->group]));
-    mlx_array *parts = mem_alloc(p->n_spans, sizeof *parts), y = MX_NULL;
-    for (size_t i = 0; parts && i < p->n_spans; i++)
-        parts[i] = attend_one(p, l, i, q, how);
-    if (parts)
-        y = p->n_spans == 1 ? parts[0] : mx_concatenate(parts, p->n_spans, 2);
-    mem_free(parts);
-    return y;
+        mx_set(&l->pool,
+               mx_kv_write(l->pool, rows_first(k), rows_first(v), p->slots[l->group], &params.layout));
+    mlx_array y = mx_paged_attention(rows_first(q), l->pool, p->tables[l->group], p->lengths, p->starts,
+                                     how->sinks, &params);
+    return mx_is_null(y) ? y : mx_expand_dims(mx_transpose(y, SHAPE(1, 0, 2)), 0);
 }
 
 static mlx_array *state(kv_step *step, int layer, int sequence, int which)
 {
     kv_paged *p = step->holder;
     return &p->spans[sequence].states[layer * KV_STATES + which];
-}
-
-static mlx_array positions_of(const kv_paged *p, size_t n_rows)
-{
-    int *each = mem_alloc(n_rows, sizeof *each), *at = each;
-    for (size_t i = 0; each && i < p->n_spans; i++)
-        for (int k = 0; k < p->spans[i].rows; k++)
-            *at++ = p->spans[i].start + k;
-    mlx_array x = each ? mx_from(each, SHAPE((int)n_rows), MLX_INT32) : MX_NULL;
-    mem_free(each);
-    return x;
 }
 
 int paged_begin(kv_paged *p, const paged_span *spans, size_t n, const kv_copy *copies, size_t n_copies,
@@ -273,25 +256,28 @@ int paged_begin(kv_paged *p, const paged_span *spans, size_t n, const kv_copy *c
         rows[i] = (kv_span){.row = total, .rows = spans[i].rows, .position = spans[i].start};
         total += spans[i].rows;
     }
+    size_t width = 0;
+    for (size_t i = 0; i < n; i++)
+        width = blocks_in_use(&spans[i]) > width ? blocks_in_use(&spans[i]) : width;
     for (int g = 0; g < p->n_groups; g++) {
         if (n_copies && copy_blocks(p, g, copies, n_copies))
             return -1;
-        p->slots[g] = places_of_rows(p, g, (size_t)total);
+        p->slots[g] = filled(p, g, (size_t)total, SHAPE(total), fill_slots);
+        p->tables[g] = filled(p, g, n * width, SHAPE((int)n, (int)width), fill_tables);
     }
+    p->lengths = filled(p, 0, n, SHAPE((int)n), fill_lengths);
+    p->starts = filled(p, 0, n + 1, SHAPE((int)n + 1), fill_starts);
     *step = (kv_step){.store = &STORE, .holder = p, .spans = rows, .n_spans = (int)n};
     step->positions.first = spans[0].start;
     if (n > 1)
-        step->positions.each = positions_of(p, (size_t)total);
+        step->positions.each = filled(p, 0, (size_t)total, SHAPE(total), fill_positions);
     return error_pending() ? -1 : 0;
 }
 
 int paged_eval(const kv_paged *p)
 {
     for (int i = 0; i < p->n_layers; i++) {
-        const paged_layer *l = &p->layers[i];
-        const mlx_array both[] = {l->keys, l->values};
-        size_t n = mx_is_null(l->keys) ? 0 : mx_is_null(l->values) ? 1 : 2;
-        if (n && mx_eval_all(both, n))
+        if (!mx_is_null(p->layers[i].pool) && mx_eval(p->layers[i].pool))
             return -1;
     }
     for (size_t i = 0; p->state_bytes && i < p->n_spans; i++)

@@ -16,7 +16,7 @@
 #include "kv/tables.h"
 
 /* Positions of a block. */
-enum { PAGED_BLOCK = 16 };
+enum { PAGED_BLOCK = MX_KV_POSITIONS };
 
 /* The rows of a step that belong to one sequence: positions start .. start + rows - 1, for which the tables
  * have room. states: its KV_STATES slots of each layer, if layers are recurrent. */
@@ -29,20 +29,21 @@ typedef struct paged_span {
 typedef struct paged_layer {
     kv_spec spec;
     int group;
-    mlx_array keys, values; /* slots: (positions, heads, dim) */
+    mx_kv_layout layout;
+    mlx_array pool; /* a slot: (blocks, bytes) */
 } paged_layer;
 
 typedef struct kv_paged {
     paged_layer *layers;
-    int n_layers, n_groups, bits;
-    mlx_dtype dtype;
+    int n_layers, n_groups;
     kv_group groups[KV_GROUPS];
     size_t state_bytes; /* of one sequence, in all recurrent layers; 0: none is */
     /* --- of the step that is built --- */
     const paged_span *spans;
     kv_span *rows;
     size_t n_spans, rows_cap;
-    mlx_array slots[KV_GROUPS]; /* temporaries: (rows) place of each row */
+    mlx_array lengths, starts; /* temporaries, see mx/paged.h, as these of each group */
+    mlx_array tables[KV_GROUPS], slots[KV_GROUPS];
 } kv_paged;
 
 /* bits: 0, or quantized by 8 or 4. 0 or -1; paged_free in both cases. */
