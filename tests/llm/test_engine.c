@@ -207,37 +207,131 @@ static void memory_changes_nothing(void **state)
     assert_true(compare_with_alone(tiny_model, o) > 0);
 }
 
-/* The engine and a session give the same tokens. */
-static void sessions_agree(void **state)
-{
-    (void)state;
-    static record r;
-    int ids[128], got[40];
-    lm_engine *e = engine(tiny_model, (lm_engine_options){0});
-    for (int i = 0; i < 10; i++) {
-        lm_request q = asking(ids, make_prompt(i, ids), 30);
-        q.ignore_eos = true;
-        ask_alone(e, &q, &r);
-        lm_session *s = lm_session_new(tiny_model);
-        lm_generate_options o = LM_GENERATE_DEFAULT;
-        o.max_tokens = 30;
-        o.ignore_eos = true;
-        assert_ok(lm_generate(s, ids, q.n_prompt, &o, NULL, NULL, NULL) == 0);
-        memcpy(got, lm_session_tokens(s) + q.n_prompt, sizeof *got * 30);
-        assert_memory_equal(r.of[0].ids, got, sizeof *got * 30);
-        lm_session_free(s);
-    }
-    lm_engine_free(e);
-}
-
-/* --- text and ends --- */
-
 static int *tokens_of(const char *text, size_t *n)
 {
     int *ids;
     assert_ok(lm_tokenize(story, text, strlen(text), true, &ids, n) == 0);
     return ids;
 }
+
+/* The engine and a session give the same tokens. */
+static void compare_with_sessions(const lm_model *m, int max_tokens)
+{
+    static record r;
+    int ids[128];
+    lm_engine *e = engine(m, (lm_engine_options){0});
+    for (int i = 0; i < 10; i++) {
+        lm_request q = asking(ids, make_prompt(i, ids), max_tokens);
+        q.ignore_eos = true;
+        ask_alone(e, &q, &r);
+        lm_session *s = lm_session_new(m);
+        lm_generate_options o = LM_GENERATE_DEFAULT;
+        o.max_tokens = max_tokens;
+        o.ignore_eos = true;
+        assert_ok(lm_generate(s, ids, q.n_prompt, &o, NULL, NULL, NULL) == 0);
+        assert_memory_equal(r.of[0].ids, lm_session_tokens(s) + q.n_prompt, sizeof(int) * (size_t)max_tokens);
+        lm_session_free(s);
+    }
+    lm_engine_free(e);
+}
+
+static void sessions_agree(void **state)
+{
+    (void)state;
+    compare_with_sessions(tiny_model, 30);
+}
+
+/* Pools begin with whatever the memory held: here bytes that are NaN in every format. */
+static void old_memory_is_not_read(void **state)
+{
+    (void)state;
+    enum { LAYERS = 3 };
+    lm_engine_stats s;
+    lm_engine *e = engine(tiny_model, (lm_engine_options){0});
+    lm_engine_get_stats(e, &s);
+    lm_engine_free(e);
+    mlx_array slots[LAYERS] = {MX_NULL, MX_NULL, MX_NULL};
+    size_t mark = mx_mark();
+    for (int i = 0; i < LAYERS; i++)
+        mx_set(&slots[i], mx_full(SHAPE((int)(s.kv_bytes / LAYERS)), mx_int(255, MLX_UINT8), MLX_UINT8));
+    mx_release(mark);
+    assert_ok(mx_eval_all(slots, LAYERS) == 0);
+    for (int i = 0; i < LAYERS; i++)
+        mx_set(&slots[i], MX_NULL); /* the engine's pools take these buffers */
+    compare_with_sessions(tiny_model, 30);
+}
+
+/* The tiny model with a window in some layers or in all: what has left it is given back, and nothing else
+ * changes. */
+static lm_model *windowed(const char *layers)
+{
+    static const char folder[] = "test_engine_window";
+    char command[900];
+    snprintf(
+        command, sizeof command,
+        "rm -rf %s && mkdir %s && cp %s/golden/qwen3/model.safetensors %s && "
+        "sed '%ss/full_attention/sliding_attention/; s/\"use_sliding_window\": false/\"use_sliding_window\": "
+        "true/; "
+        "s/\"sliding_window\": null/\"sliding_window\": 20/' %s/golden/qwen3/config.json >%s/config.json",
+        folder, folder, TEST_DATA, folder, layers, TEST_DATA, folder);
+    assert_int_equal(system(command), 0);
+    lm_model *m = load(folder, false);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+    return m;
+}
+
+static void windows(void **state)
+{
+    (void)state;
+    static const char *const LAYERS[] = {"17", ""}; /* lines of config.json */
+    for (int i = 0; i < 2; i++) {
+        lm_model *m = windowed(LAYERS[i]);
+        compare_with_sessions(m, 150);
+        compare_with_alone(m, (lm_engine_options){.max_batch_tokens = 24, .max_sequences = 8});
+        lm_engine *e = engine(m, (lm_engine_options){0});
+        int ids[128];
+        static record r;
+        lm_request q = asking(ids, make_prompt(12, ids), 300);
+        q.ignore_eos = true;
+        ask(e, &q, &r);
+        for (int k = 0; k < 200; k++)
+            lm_engine_step(e);
+        lm_engine_stats s;
+        lm_engine_get_stats(e, &s);
+        size_t all = (r.of[0].n + q.n_prompt) / 16 + 1; /* of a layer that sees everything; else at most 3 */
+        assert_true(s.kv_blocks_used <= 3 + (i ? 0 : all));
+        lm_engine_free(e);
+        lm_free(m);
+    }
+}
+
+/* Quantized keys and values: less memory, nearly the same. */
+static void quantized_cache(void **state)
+{
+    (void)state;
+    static record plain, r;
+    size_t n, bytes[3];
+    int *ids = tokens_of("Once upon a time", &n);
+    for (int i = 0; i < 3; i++) {
+        static const int BITS[] = {0, 8, 4};
+        lm_engine *e = engine(story, (lm_engine_options){.kv_bits = BITS[i], .kv_memory = 4 << 20});
+        lm_request q = asking(ids, n, 40);
+        q.prompt_logprobs = q.logprobs = 0;
+        ask_alone(e, &q, i ? &r : &plain);
+        lm_engine_stats s;
+        lm_engine_get_stats(e, &s);
+        assert_true(s.kv_bytes <= 4 << 20);
+        bytes[i] = s.kv_bytes / s.kv_blocks;
+        for (size_t k = 1; i && k < n; k++)
+            assert_true(fabsf(r.prompt[k] - plain.prompt[k]) < (i == 1 ? 0.1f : 1.5f));
+        lm_engine_free(e);
+    }
+    assert_true(bytes[1] * 100 < bytes[0] * 60 && bytes[2] * 100 < bytes[0] * 40);
+    lm_release(ids);
+}
+
+/* --- text and ends --- */
 
 static void stop_texts(void **state)
 {
@@ -605,6 +699,9 @@ int main(void)
         cmocka_unit_test(batches_change_nothing),
         cmocka_unit_test(memory_changes_nothing),
         cmocka_unit_test(sessions_agree),
+        cmocka_unit_test(old_memory_is_not_read),
+        cmocka_unit_test(windows),
+        cmocka_unit_test(quantized_cache),
         cmocka_unit_test(stop_texts),
         cmocka_unit_test(ends),
         cmocka_unit_test(log_probabilities),
