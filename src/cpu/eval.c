@@ -103,6 +103,8 @@ int mx_threads(void) { return pool_threads(); }
 
 void mx_set_threads(int n) { pool_set_threads(n); }
 
+int mx_few_rows(bool quantized) { return quantized ? QMM_GEMV_ROWS : GEMM_FEW_ROWS; }
+
 const char *mx_cpu_isa(void) { return cpu_isa_name(cpu_kernels_get()->isa); }
 
 void mx_shutdown(void)

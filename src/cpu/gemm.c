@@ -26,14 +26,14 @@
 #include <string.h>
 
 enum {
-    DOT_ROWS = 12,    /* rows of a up to which dot beats packing */
-    AXPY_ROWS = 8,    /* and axpy */
-    BLOCK = 64,       /* weight rows a dot call, */
-    AXPY_BLOCK = 512, /* columns an axpy call: their sums stay in the first-level cache */
-    CHUNK = 480,      /* rows of a packed at a time */
-    KC = 256,         /* KC x nr floats: first-level cache */
-    NC = 256,         /* CHUNK x (KC + NC) floats: second-level cache */
-    GRAIN = 1 << 15   /* multiply-adds that are worth a thread */
+    DOT_ROWS = GEMM_FEW_ROWS, /* rows of a up to which dot beats packing */
+    AXPY_ROWS = 8,            /* and axpy */
+    BLOCK = 64,               /* weight rows a dot call, */
+    AXPY_BLOCK = 512,         /* columns an axpy call: their sums stay in the first-level cache */
+    CHUNK = 480,              /* rows of a packed at a time */
+    KC = 256,                 /* KC x nr floats: first-level cache */
+    NC = 256,                 /* CHUNK x (KC + NC) floats: second-level cache */
+    GRAIN = 1 << 15           /* multiply-adds that are worth a thread */
 };
 
 typedef struct job {

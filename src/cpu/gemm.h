@@ -12,6 +12,9 @@ typedef struct gemm_matrix {
     int64_t rs, cs;
 } gemm_matrix;
 
+/* Up to so many rows of a, with b transposed, rows have the same bits; and all those beyond, too. */
+enum { GEMM_FEW_ROWS = 12 };
+
 /* c (m, n) = a (m, k) b (k, n), c row-major with rows ldc elements apart; sums in float32. dtypes float32,
  * float16, bfloat16 for each of a, b, c (float64 or complex64 too, when all three are); k = 0 gives zeros.
  * Runs on the pool when it is worth it; the values do not depend on the number of threads. 0, or -1 with the

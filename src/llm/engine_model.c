@@ -132,8 +132,8 @@ int answer_fork_states(answer *to, const answer *from)
 
 /* --- a step --- */
 
-/* Fills spans, tokens and wanted rows. */
-static int gather(lm_engine *e, const sched_step *step, size_t *n_wanted)
+/* Fills spans, tokens and wanted rows; counts those and the rows of drawn tokens. */
+static int gather(lm_engine *e, const sched_step *step, size_t *n_wanted, size_t *n_drawn)
 {
     struct engine_pools *p = e->pools;
     paged_span *spans = mem_grow(p->spans, &p->spans_cap, step->n, sizeof *spans);
@@ -145,7 +145,7 @@ static int gather(lm_engine *e, const sched_step *step, size_t *n_wanted)
     if (!spans || !tokens || !wanted)
         return -1;
     size_t row = 0;
-    *n_wanted = 0;
+    *n_wanted = *n_drawn = 0;
     for (size_t i = 0; i < step->n; i++) {
         const sched_row *r = &step->rows[i];
         answer *a = r->s->owner;
@@ -154,13 +154,14 @@ static int gather(lm_engine *e, const sched_step *step, size_t *n_wanted)
         spans[i] = (paged_span){&r->s->tables, (int)r->start, (int)r->count, a->states};
         memcpy(tokens + row, r->s->tokens + r->start, r->count * sizeof *tokens);
         row += r->count;
+        *n_drawn += r->start >= r->s->prompt ? r->count : 0;
         for (size_t k = row_logits(r); k > 0; k--)
             wanted[(*n_wanted)++] = (int)(row - k);
     }
     return 0;
 }
 
-static mlx_array build(lm_engine *e, const sched_step *step, size_t n_wanted)
+static mlx_array build(lm_engine *e, const sched_step *step, size_t n_wanted, size_t n_drawn)
 {
     struct engine_pools *p = e->pools;
     kv_step s;
@@ -169,14 +170,16 @@ static mlx_array build(lm_engine *e, const sched_step *step, size_t n_wanted)
     s.wanted = p->wanted;
     s.n_wanted = (int)n_wanted;
     mlx_array tokens = mx_from(p->tokens, SHAPE(1, (int)step->tokens), MLX_INT32);
-    return mx_is_null(tokens) ? tokens
-                              : mx_astype(e->model->arch->forward(e->model->self, tokens, &s), MLX_FLOAT32);
+    int before = nn_drawn_rows((int)n_drawn);
+    mlx_array logits = mx_is_null(tokens) ? tokens : e->model->arch->forward(e->model->self, tokens, &s);
+    nn_drawn_rows(before);
+    return mx_is_null(logits) ? logits : mx_astype(logits, MLX_FLOAT32);
 }
 
 int engine_forward(lm_engine *e, const sched_step *step)
 {
-    size_t n_wanted;
-    if (gather(e, step, &n_wanted))
+    size_t n_wanted, n_drawn;
+    if (gather(e, step, &n_wanted, &n_drawn))
         return -1;
     float *grown = mem_grow(e->logits, &e->logits_cap, n_wanted * e->vocab + 1, sizeof *grown);
     if (!grown)
@@ -184,7 +187,7 @@ int engine_forward(lm_engine *e, const sched_step *step)
     e->logits = grown;
     mlx_array slot = MX_NULL;
     size_t mark = mx_mark();
-    mx_set(&slot, build(e, step, n_wanted));
+    mx_set(&slot, build(e, step, n_wanted, n_drawn));
     mx_release(mark);
     int rc = mx_is_null(slot) || error_pending() ? -1 : 0;
     if (rc == 0 && n_wanted)

@@ -54,7 +54,7 @@ static int prefill(run *r)
         size_t n = left < step ? left : step;
         left -= n;
         bool wanted = left == 0 && r->o->max_tokens != 0;
-        if (session_step(r->s, n, false, wanted ? r->logits : NULL))
+        if (session_step(r->s, n, false, false, wanted ? r->logits : NULL))
             return -1;
         progress(r, total - left, total);
     }
@@ -135,7 +135,7 @@ static int generate(run *r, double start)
         if (rc > 0)
             break;
         rc = cancelled(r);
-        if (rc == 0 && session_step(r->s, 1, false, r->logits))
+        if (rc == 0 && session_step(r->s, 1, true, false, r->logits))
             return -1;
     }
     double end = clock_seconds();

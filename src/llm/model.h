@@ -45,10 +45,10 @@ int session_check(const lm_session *s, const int *ids, size_t n);
 int session_append(lm_session *s, const int *ids, size_t n);
 /* Ids that no step has fed yet. */
 static inline size_t session_pending(const lm_session *s) { return s->count - (size_t)s->cache.offset; }
-/* Feeds the next n pending ids. logits NULL: only fills the cache; else gives the last position's vocab_size
- * numbers, or with `all` those of all n positions. 0; on failure -1 and the session is empty, for the cache
- * is lost. */
-int session_step(lm_session *s, size_t n, bool all, float *logits);
+/* Feeds the next n pending ids, which were drawn or are a prompt's (nn_drawn_rows). logits NULL: only fills
+ * the cache; else gives the last position's vocab_size numbers, or with `all` those of all n positions. 0; on
+ * failure -1 and the session is empty, for the cache is lost. */
+int session_step(lm_session *s, size_t n, bool drawn, bool all, float *logits);
 
 /* Starts a public function: whatever failed before is forgotten. */
 void lm_begin(void);

@@ -49,7 +49,7 @@ typedef struct sched_row {
 } sched_row;
 
 typedef struct sched_step {
-    sched_row *rows; /* those that decode first */
+    sched_row *rows; /* those whose tokens were drawn first, then those of prompts: none has both */
     size_t n, tokens;
     kv_copy *copies; /* to be done before, in order */
     size_t n_copies;

@@ -60,6 +60,8 @@ static size_t share(const sched *s, const sequence *q, size_t left)
     half = half < size ? size : half / size * size;
     half = half < left ? half : left;
     half = q->chunk && q->chunk < half ? q->chunk : half;
+    if (q->computed < q->prompt && q->prompt - q->computed < rest)
+        rest = q->prompt - q->computed; /* computed anew: what was drawn comes in a chunk of its own */
     return rest < half ? rest : half;
 }
 
@@ -117,8 +119,10 @@ static void hand_out(sched *s, size_t first, size_t left)
 {
     for (size_t i = first; i < s->step.n; i++) {
         sched_row *r = &s->step.rows[i];
-        size_t rest = r->s->count - r->start - r->count, more = rest < left ? rest : left;
-        more = r->s->chunk ? 0 : more;
+        const sequence *q = r->s;
+        bool prompt = r->start < q->prompt && q->prompt < q->count;
+        size_t rest = (prompt ? q->prompt : q->count) - r->start - r->count;
+        size_t more = q->chunk ? 0 : rest < left ? rest : left;
         r->count += more;
         left -= more;
         s->step.tokens += more;
@@ -141,6 +145,20 @@ static void make_way(sched *s)
     }
 }
 
+/* Chunks of drawn tokens, which are computed anew, go before those of prompts. */
+static void drawn_first(sched_step *p, size_t first)
+{
+    for (size_t i = first; i < p->n; i++) {
+        sched_row row = p->rows[i];
+        size_t at = i;
+        if (row.start < row.s->prompt)
+            continue;
+        for (; at > first && p->rows[at - 1].start < p->rows[at - 1].s->prompt; at--)
+            p->rows[at] = p->rows[at - 1];
+        p->rows[at] = row;
+    }
+}
+
 const sched_step *sched_plan(sched *s)
 {
     s->step.n = s->step.tokens = s->step.n_copies = 0;
@@ -151,6 +169,7 @@ const sched_step *sched_plan(sched *s)
     if (!preempted)
         plan_waiting(s, &left);
     hand_out(s, first, left);
+    drawn_first(&s->step, first);
     return s->step.n ? &s->step : NULL;
 }
 

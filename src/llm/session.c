@@ -74,7 +74,7 @@ int session_append(lm_session *s, const int *ids, size_t n)
 int session_push(lm_session *s, int id) { return session_append(s, &id, 1); }
 
 /* Builds the step; its logits go into the slot. */
-static int build(lm_session *s, size_t n, bool all, mlx_array *slot)
+static int build(lm_session *s, size_t n, bool drawn, bool all, mlx_array *slot)
 {
     const lm_model *m = s->model;
     const int *ids = s->ids + kv_offset(&s->cache);
@@ -82,17 +82,19 @@ static int build(lm_session *s, size_t n, bool all, mlx_array *slot)
     mlx_array tokens = mx_from(ids, SHAPE(1, (int)n), MLX_INT32);
     const int last = (int)n - 1;
     kv_step step = kv_begin(&s->cache, (int)n, all ? NULL : &last, 1);
+    int before = nn_drawn_rows(drawn ? (int)n : 0);
     mlx_array logits = mx_is_null(tokens) ? tokens : m->arch->forward(m->self, tokens, &step);
+    nn_drawn_rows(before);
     kv_advance(&s->cache, (int)n);
     mx_set(slot, mx_astype(logits, MLX_FLOAT32));
     mx_release(mark);
     return mx_is_null(*slot) || error_pending() ? -1 : 0;
 }
 
-int session_step(lm_session *s, size_t n, bool all, float *logits)
+int session_step(lm_session *s, size_t n, bool drawn, bool all, float *logits)
 {
     mlx_array slot = MX_NULL;
-    int rc = build(s, n, all, &slot);
+    int rc = build(s, n, drawn, all, &slot);
     if (rc == 0 && logits)
         rc = mx_read_f32(slot, logits);
     mx_set(&slot, MX_NULL);
@@ -115,13 +117,13 @@ int lm_logits(lm_session *s, const int *ids, size_t n, bool all, float *out)
     size_t step = all ? LOGITS_STEP : 512, vocab = (size_t)s->model->info.vocab_size;
     while (session_pending(s) > n) { /* what generation left unfed comes without logits */
         size_t k = session_pending(s) - n;
-        if (session_step(s, k < step ? k : step, false, NULL))
+        if (session_step(s, k < step ? k : step, false, false, NULL))
             return -1;
     }
     for (size_t left = n; left;) {
         size_t k = left < step ? left : step;
         bool wanted = all || k == left;
-        if (session_step(s, k, all, wanted ? out : NULL))
+        if (session_step(s, k, n == 1, all, wanted ? out : NULL))
             return -1;
         out += all ? k * vocab : 0;
         left -= k;

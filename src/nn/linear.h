@@ -20,6 +20,12 @@ typedef nn_linear nn_embedding;
 
 static inline bool nn_quantized(const nn_linear *l) { return l->bits != 0; }
 
+/* Products of few rows and of many add up in different orders. So that what else is computed in a step never
+ * shows in a row's bits, rows have a kind: tokens that were drawn are computed as few rows are, those of
+ * prompts as many are. Of the steps that this thread builds from now on the first n rows are drawn, those
+ * behind prompts'; -1 (at first): however many rows there are decides. Returns what it was. */
+int nn_drawn_rows(int n);
+
 /* x (.., in) -> (.., out) in x's dtype or a wider one. */
 mlx_array nn_apply(const nn_linear *l, mlx_array x);
 /* ids (..) of any integer type -> rows (.., in) in float32. */

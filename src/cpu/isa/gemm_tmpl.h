@@ -4,26 +4,12 @@
 
 /* --- dot: m rows of x against r rows of w --- */
 
-/* Two sums a pair when there are few pairs, so that the adds do not wait for each other. */
+/* One sum a pair whatever m is: a row's result does not show how many rows there are. */
 SIMD_INLINE void NAME(dot_block)(const size_t r, const size_t m, size_t k, const char *w, int64_t ldw,
                                  const float *x, size_t ldx, float *y, size_t ldy)
 {
-    simd_f32 sum[DOT_M][DOT_R] = {0}, odd[DOT_M][DOT_R] = {0};
+    simd_f32 sum[DOT_M][DOT_R] = {0};
     size_t p = 0;
-    if (m == 1) {
-        for (; p + 2 * SIMD_LANES <= k; p += 2 * SIMD_LANES) {
-            simd_f32 x0 = simd_load_f32(x + p), x1 = simd_load_f32(x + p + SIMD_LANES);
-            UNROLL
-            for (size_t j = 0; j < r; j++) {
-                const char *row = w + (int64_t)j * ldw * SIZE + (int64_t)p * SIZE;
-                sum[0][j] += x0 * LOAD(row);
-                odd[0][j] += x1 * LOAD(row + SIMD_LANES * SIZE);
-            }
-        }
-        UNROLL
-        for (size_t j = 0; j < r; j++)
-            sum[0][j] += odd[0][j];
-    }
     for (; p + SIMD_LANES <= k; p += SIMD_LANES) {
         simd_f32 wv[DOT_R];
         UNROLL
