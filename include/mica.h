@@ -216,6 +216,10 @@ typedef struct lm_engine_options {
     int max_length;       /* prompt and answer of one request; 0: the model's, or what fits into the pool */
     int kv_bits;          /* 8 or 4: quantized keys and values; 0: as the model's kv_dtype says */
     bool no_prefix_cache;
+    /* Rows are computed however is fastest for as many as there are. Else a request's tokens and
+     * log-probabilities have the same bits whatever is computed beside it (which with dozens of sequences
+     * costs speed), as long as the cache holds the same of its prompt. */
+    bool throughput;
 } lm_engine_options;
 
 typedef struct lm_bias {

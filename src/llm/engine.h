@@ -62,6 +62,7 @@ struct lm_engine {
     const lm_model *model;
     sched sched;
     size_t max_length, vocab;
+    bool throughput;
     struct engine_pools *pools; /* engine_model.c */
     sampler scratch;
     float *logits, *row; /* of the rows that ask; one copy */

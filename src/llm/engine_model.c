@@ -70,6 +70,7 @@ int engine_pools_new(lm_engine *e, const lm_engine_options *o, sched_options *s)
     for (int i = 0; specs && i < m->info.layers; i++)
         specs[i] = m->arch->layer(m->self, i);
     s->block_size = PAGED_BLOCK;
+    e->throughput = o->throughput;
     int rc = specs ? paged_init(&e->pools->kv, specs, m->info.layers, m->kv_dtype, o->kv_bits) : -1;
     mem_free(specs);
     return rc ? -1 : size_pools(e, o, s);
@@ -170,7 +171,7 @@ static mlx_array build(lm_engine *e, const sched_step *step, size_t n_wanted, si
     s.wanted = p->wanted;
     s.n_wanted = (int)n_wanted;
     mlx_array tokens = mx_from(p->tokens, SHAPE(1, (int)step->tokens), MLX_INT32);
-    int before = nn_drawn_rows((int)n_drawn);
+    int before = nn_drawn_rows(e->throughput ? -1 : (int)n_drawn);
     mlx_array logits = mx_is_null(tokens) ? tokens : e->model->arch->forward(e->model->self, tokens, &s);
     nn_drawn_rows(before);
     return mx_is_null(logits) ? logits : mx_astype(logits, MLX_FLOAT32);
