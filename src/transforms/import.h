@@ -21,12 +21,19 @@
 bool import_check(int prim, const void *params, size_t size, node *const *in, size_t n);
 /* Can it be in a file at all? */
 bool import_knows(int prim);
-/* What import.def calls relations, in import_rows.c. */
+/* What import.def calls relations, in import_rows.c and import_layers.c. */
 typedef bool (*import_relation)(const void *params, size_t size, node *const *in, size_t n);
 #define NODE(name, words, letters, relation) \
     bool import_##relation(const void *params, size_t size, node *const *in, size_t n);
 #include "transforms/import.def"
 #undef NODE
+
+/* Shapes equal on all axes but this one. */
+bool import_same_but(const node *a, const node *b, int axis);
+/* Are these axes of x, each once? */
+bool import_axes(const node *x, const int32_t *axes, size_t n);
+/* Are these sizes, not negative? */
+bool import_sizes(const int32_t *sizes, size_t n);
 
 /* The functions of a file that lies in memory; messages call it `name`. NULL with an error. */
 mx_imported_function *import_read(const char *name, const char *data, size_t size);

@@ -20,6 +20,7 @@ static bool fits(const prim_compiled_op *op, const registers *r, node *const *in
 {
     int arity = op->prim < PRIM_COUNT ? prim_compiled_arity(op->prim) : 0;
     node operands[3] = {0}, *each[3];
+    int scalar[1] = {0};
     prim_dtype to = {op->to};
     prim_spec result;
     for (int i = 0; i < arity; i++) {
@@ -27,6 +28,7 @@ static bool fits(const prim_compiled_op *op, const registers *r, node *const *in
         if (dtype < 0 || (dtype != op->from && !(i == 0 && op->prim == PRIM_Select)))
             return false;
         operands[i].dtype = (uint8_t)dtype;
+        operands[i].shape = scalar;
         each[i] = &operands[i];
     }
     return arity > 0 &&
