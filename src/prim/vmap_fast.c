@@ -45,22 +45,62 @@ void vmap_batch(const vmap_args *a, mlx_array *out, int *axes)
     out[0] = part(out[0], a->size);
 }
 
-/* Inputs of four axes are batched, others (sinks) are for all. */
-void vmap_attention(const vmap_args *a, mlx_array *out, int *axes)
+/* Entries with sinks of their own are more heads: (size, B, H, ..) as (B, size * H, ..). */
+static void as_heads(const vmap_args *a, mlx_array *out, int *axes)
 {
     const node *n = a->n;
     mlx_array in[8];
-    bool fits = n->n_inputs <= 8 && can_join(a);
-    for (uint32_t i = 0; fits && i < n->n_inputs; i++) {
-        fits = n->inputs[i]->ndim == 4 || !vmap_is(a, i);
-        in[i] = n->inputs[i]->ndim == 4 ? join(vmap_full(a, i)) : a->in[i];
+    for (uint32_t i = 0; i < n->n_inputs; i++) {
+        bool heads = n->inputs[i]->ndim == 4;
+        mlx_array x = vmap_full(a, i);
+        in[i] = mx_flatten(heads ? vmap_move(x, 0, 1) : x, heads, heads + 1);
     }
-    if (!fits) {
+    vmap_remake(a, in, NULL, 0, out, axes);
+    out[0] = mx_unflatten(out[0], 1, SHAPE(a->size, n->shape[1]));
+    axes[0] = 1;
+}
+
+/* Inputs of four axes are batched, sinks are for all. */
+void vmap_attention(const vmap_args *a, mlx_array *out, int *axes)
+{
+    const node *n = a->n;
+    const prim_attention *p = n->params;
+    mlx_array in[8];
+    if (!can_join(a) || (int64_t)a->size * n->shape[1] > INT32_MAX) {
         vmap_loop(a, out, axes);
         return;
     }
+    if (p->sinks && vmap_is(a, n->n_inputs - 1)) {
+        as_heads(a, out, axes);
+        return;
+    }
+    for (uint32_t i = 0; i < n->n_inputs; i++)
+        in[i] = n->inputs[i]->ndim == 4 ? join(vmap_full(a, i)) : a->in[i];
     vmap_remake(a, in, NULL, 0, out, axes);
     out[0] = part(out[0], a->size);
+}
+
+/* Weights of each entry come after a norm without any, in float32 as in the norm itself. */
+void vmap_norm(const vmap_args *a, mlx_array *out, int *axes)
+{
+    const prim_norm *p = a->n->params;
+    prim_norm bare = {p->eps, 0, 0};
+    bool mapped = false;
+    for (uint32_t i = 1; i < a->n->n_inputs; i++)
+        mapped |= vmap_is(a, i);
+    if (!mapped) {
+        vmap_leading(a, out, axes);
+        return;
+    }
+    uint32_t i = 1;
+    mlx_array x = mx_astype(vmap_front(a, 0), MLX_FLOAT32);
+    x = prim_make(a->n->prim, &x, 1, &bare, sizeof bare);
+    if (p->weight)
+        x = mx_multiply(x, mx_astype(vmap_aligned(a, i++, a->n->ndim), MLX_FLOAT32));
+    if (p->bias)
+        x = mx_add(x, mx_astype(vmap_aligned(a, i, a->n->ndim), MLX_FLOAT32));
+    out[0] = mx_astype(x, (mlx_dtype)a->n->dtype);
+    axes[0] = 0;
 }
 
 /* Offsets of each sequence go with the sequences; one offset is for all, wherever there are leading axes. */

@@ -108,3 +108,24 @@ void vmap_scatter(const vmap_args *a, mlx_array *out, int *axes)
     out[0] = prim_make(PRIM_Scatter, in, n + 2, &params, size);
     axes[0] = 0;
 }
+
+/* Each entry's mask says which of its values, counted from the first, goes to a place. */
+void vmap_masked_scatter(const vmap_args *a, mlx_array *out, int *axes)
+{
+    const node *n = a->n, *values = n->inputs[2];
+    if (a->size == 0 || n->size == 0 || n->size > INT32_MAX || values->size == 0 ||
+        values->size > INT32_MAX) {
+        vmap_loop(a, out, axes);
+        return;
+    }
+    int shape[MX_MAX_DIMS + 1] = {a->size};
+    memcpy(shape + 1, n->shape, n->ndim * sizeof *shape);
+    mlx_array x = mx_reshape(vmap_full(a, 0), SHAPE(a->size, (int)n->size));
+    mlx_array mask = mx_reshape(vmap_full(a, 1), SHAPE(a->size, (int)n->size));
+    mlx_array from = mx_reshape(vmap_full(a, 2), SHAPE(a->size, (int)values->size));
+    mlx_array place = mx_cumsum(mx_astype(mask, MLX_INT32), 1, false, true);
+    place = mx_maximum(mx_subtract(place, mx_int(1, MLX_INT32)), mx_int(0, MLX_INT32));
+    x = mx_where(mask, mx_take_along_axis(from, place, 1), x);
+    out[0] = mx_reshape(x, shape, (size_t)n->ndim + 1);
+    axes[0] = 0;
+}

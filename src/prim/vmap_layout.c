@@ -62,18 +62,38 @@ void vmap_diagonal(const vmap_args *a, mlx_array *out, int *axes)
     vmap_remake(a, &x, &params, sizeof params, out, axes);
 }
 
-/* A value of its own for each entry is left to the loop. */
+/* The ranges of a pad, after the whole of the axis. */
+static size_t add_pads(const vmap_args *a, prim_pad *to)
+{
+    to[0] = (prim_pad){0, 0};
+    if (a->n->params_size)
+        memcpy(to + 1, a->n->params, a->n->params_size);
+    return a->n->params_size + sizeof *to;
+}
+
+/* A value of its own for each entry goes where one pad of all has put true. */
+static void pad_by_entry(const vmap_args *a, mlx_array *out, int *axes)
+{
+    const node *n = a->n, *x = n->inputs[0];
+    prim_pad pads[MX_MAX_DIMS + 1];
+    size_t size = add_pads(a, pads);
+    mlx_array inside[2] = {mx_zeros(x->shape, x->ndim, MLX_BOOL), mx_ones(NULL, 0, MLX_BOOL)};
+    mlx_array all[2] = {vmap_full(a, 0), mx_zeros(NULL, 0, (mlx_dtype)x->dtype)};
+    mlx_array outside = prim_make(PRIM_Pad, inside, 2, n->params, n->params_size);
+    out[0] = mx_where(outside, vmap_aligned(a, 1, n->ndim), prim_make(PRIM_Pad, all, 2, pads, size));
+    axes[0] = 0;
+}
+
 void vmap_pad(const vmap_args *a, mlx_array *out, int *axes)
 {
-    prim_pad params[MX_MAX_DIMS + 1] = {{0}};
-    mlx_array in[2] = {vmap_front(a, 0), a->in[1]};
+    prim_pad pads[MX_MAX_DIMS + 1];
     if (vmap_is(a, 1)) {
-        vmap_loop(a, out, axes);
+        pad_by_entry(a, out, axes);
         return;
     }
-    if (a->n->params_size)
-        memcpy(params + 1, a->n->params, a->n->params_size);
-    vmap_remake(a, in, params, a->n->params_size + sizeof *params, out, axes);
+    size_t size = add_pads(a, pads);
+    mlx_array in[2] = {vmap_front(a, 0), a->in[1]};
+    vmap_remake(a, in, pads, size, out, axes);
 }
 
 /* What is waited for has its axes where they are. */

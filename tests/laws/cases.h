@@ -198,6 +198,10 @@ static mlx_array masked_scatter(const mlx_array *x)
     mlx_array mask = mx_greater(mx_sin(mx_arange(0, 12, 1, MLX_FLOAT32)), mx_float(0, MLX_FLOAT32));
     return mx_masked_scatter(x[0], mx_reshape(mask, SHAPE(3, 4)), x[1]);
 }
+static mlx_array masked_by_itself(const mlx_array *x)
+{
+    return mx_masked_scatter(x[0], mx_greater(x[0], mx_float(0.04, MLX_FLOAT32)), x[1]);
+}
 #define SLICE_UPDATE(name)                                                                    \
     static mlx_array name(const mlx_array *x)                                                 \
     {                                                                                         \
@@ -673,6 +677,7 @@ static const law laws[] = {
     {"put_along_axis", put_along, 2, SKIP_EMPTY, {CUBE, F(2, {3, 5})}},
     {"gather", gather, 2, SKIP_EMPTY, {CUBE, {MLX_INT32, 2, {2, 3}, 0, 2}}},
     {"masked_scatter", masked_scatter, 2, SKIP_EMPTY, {CUBE, F(2, {9, 5})}},
+    {"masked_scatter by itself", masked_by_itself, 2, SKIP_EMPTY | SKIP_HALVES, {CUBE, F(1, {60})}},
     {"slice_update_add", slice_update_add, 2, SKIP_EMPTY, {CUBE, F(3, {3, 2, 3})}},
     {"slice_update_prod", slice_update_prod, 2, SKIP_EMPTY, {CUBE, F(3, {3, 2, 3})}},
     {"slice_update_max", slice_update_max, 2, SKIP_EMPTY, {CUBE, F(3, {3, 2, 1})}},
