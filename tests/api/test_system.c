@@ -163,6 +163,8 @@ static void a_group_of_one_is_alone(void **state)
     assert_int_equal(mlx_distributed_group_rank(all), 0);
     assert_int_equal(mlx_distributed_group_size(all), 1);
     FAILS(mlx_distributed_init(&all, true, "any"), "[distributed]");
+    FAILS(mlx_distributed_init(&all, false, "smoke"), "'ring' but 'smoke' was provided.");
+    OK(mlx_distributed_init(&all, false, "ring"));
     FAILS(mlx_distributed_group_split(&all, all, 0, 0), "Cannot split the distributed group further.");
     assert_false(mlx_distributed_is_available("none"));
     mlx_array a = FLOATS(1, 2), b = mlx_array_new();
