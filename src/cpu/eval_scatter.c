@@ -37,6 +37,30 @@ static void put_one(char *to, const char *from, int log_size)
     }
 }
 
+/* y[at[i] * step] = x[i * from_step], for those `at` that lie in [low, high); the others go nowhere, which
+ * costs less than a branch that nothing predicts. */
+static void put_many(int log_size, char *to, int64_t step, const char *from, int64_t from_step,
+                     const int64_t *at, size_t n, int64_t low, int64_t high)
+{
+    switch (log_size) {
+#define PUT(LOG, T)                                                              \
+    case LOG: {                                                                  \
+        T *y = (T *)to, nowhere;                                                 \
+        const T *x = (const T *)from;                                            \
+        for (int64_t i = 0; i < (int64_t)n; i++) {                               \
+            T *put = at[i] >= low && at[i] < high ? y + at[i] * step : &nowhere; \
+            *put = x[i * from_step];                                             \
+        }                                                                        \
+        break;                                                                   \
+    }
+        PUT(0, uint8_t)
+        PUT(1, uint16_t)
+        PUT(2, uint32_t)
+        PUT(3, uint64_t)
+#undef PUT
+    }
+}
+
 /* p[0]: what is there, p[1]: the updates. Binary kernels write dense rows only. */
 static void update_row(const void *context, char *const *p, const int64_t *s, size_t n)
 {
@@ -143,6 +167,10 @@ static void update_rows(void *context, size_t begin, size_t end)
     const scatter_rows *s = context;
     const int64_t dense[2] = {1, 1}, low = (int64_t)(begin * s->row), high = (int64_t)(end * s->row);
     bool in_order = (s->updates->flags & NODE_ROW_CONTIGUOUS) != 0;
+    if (in_order && s->row == 1 && !s->u->combine) {
+        put_many(s->u->log_size, s->n->data, 1, s->updates->data, 1, s->offsets, s->places, low, high);
+        return;
+    }
     for (size_t at = 0; at < s->places; at++) {
         int64_t to = s->offsets[at];
         if (to < low || to >= high)
@@ -153,6 +181,8 @@ static void update_rows(void *context, size_t begin, size_t end)
     }
 }
 
+enum { SMALL = 1 << 18 }; /* bytes of a result that one thread writes as fast as it reads the places */
+
 /* Slices that begin at multiples of their size are the same or apart: then threads share the result's rows.
  */
 static void scatter_dense(const scatter_rows *s)
@@ -160,12 +190,12 @@ static void scatter_dense(const scatter_rows *s)
     bool aligned = s->n->size % s->row == 0;
     for (size_t at = 0; at < s->places && aligned && s->row > 1; at++)
         aligned = s->offsets[at] % (int64_t)s->row == 0;
-    size_t rows = aligned ? s->n->size / s->row : 1, work = s->places * s->row / 16384 + 1;
+    size_t rows = s->n->size / s->row, work = s->places * s->row / 16384 + 1;
     scatter_rows all = *s;
-    if (aligned)
+    if (aligned && node_bytes(s->n) > SMALL)
         pool_for(rows, rows / work + 1, update_rows, &all);
     else
-        update_rows(&all, 0, s->n->size / s->row + 1);
+        update_rows(&all, 0, rows + 1);
 }
 
 int cpu_eval_scatter(node *n)
@@ -211,6 +241,10 @@ static void scatter_lane(const scatter_axis *a, char *to, const char *indices, c
 {
     int64_t at[INDEX_BLOCK], one[2] = {1, 1};
     index_read(a->source, indices, a->index_step, (size_t)count, at);
+    if (!a->u.combine) {
+        put_many(a->u.log_size, to, a->to_step, from, a->up_step, at, (size_t)count, INT64_MIN, INT64_MAX);
+        return;
+    }
     for (int64_t i = 0; i < count; i++) {
         char *p[2] = {to + at[i] * a->to_step * a->u.itemsize,
                       (char *)(uintptr_t)from + i * a->up_step * a->u.itemsize};

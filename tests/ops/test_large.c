@@ -137,7 +137,7 @@ static mlx_array places(int count, int n)
 static void scattered(void **state)
 {
     (void)state;
-    enum { N = 30001, COUNT = 90007 };
+    enum { N = 70001, COUNT = 190007 };
     for (int row = 1; row <= 3; row += 2) { /* updates of one element, and of three */
         mlx_array x = mx_reshape(numbers(N * row, MLX_INT32), SHAPE(N, row)), at = places(COUNT, N);
         mlx_array updates = mx_reshape(numbers(COUNT * row, MLX_INT32), SHAPE(COUNT, 1, row));
