@@ -1,6 +1,6 @@
 /* Matrix products against the machine and against OpenBLAS.
  *
- *   bench_gemm [THREADS]      default: 1, then all
+ *   bench_gemm [THREADS [cubes | weights]]      default: both with 1, then with all
  *
  * First square float32 products: GFLOP/s, as a part of what multiply-adds in registers reach on the same
  * threads, and the ratio to cblas_sgemm (found at run time; the column is empty without it). Then the
@@ -12,6 +12,7 @@
 #include "kernels/half.h"
 
 #include <dlfcn.h>
+#include <string.h>
 
 typedef void (*sgemm_fn)(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a, int lda,
                          const float *b, int ldb, float beta, float *c, int ldc);
@@ -52,7 +53,7 @@ static void theirs(void *arg)
 
 static void cubes(const float *a, const float *b, float *c, double peak)
 {
-    static const int sizes[] = {128, 256, 512, 1024, 1536, 2048};
+    static const int sizes[] = {128, 256, 512, 1024, 1536, 2048, 3072, 4096};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (int turned = 0; turned < 2; turned++) {
             size_t n = (size_t)sizes[i];
@@ -61,7 +62,7 @@ static void cubes(const float *a, const float *b, float *c, double peak)
                          c};
             measure_candidate runs[2] = {{ours, &p, 0}, {theirs, &p, 0}};
             double flops = 2.0 * (double)n * (double)n * (double)n;
-            measure(runs, sgemm ? 2 : 1, n > 1024 ? 7 : 15, n < 512 ? 20 : 1);
+            measure(runs, sgemm ? 2 : 1, n > 2048 ? 3 : n > 1024 ? 7 : 15, n < 512 ? 20 : 1);
             double speed = flops / runs[0].seconds * 1e-9;
             printf("  %4zu^3 %s %7.1f GFLOP/s", n, turned ? "a b^T" : "a b  ", speed);
             if (peak > 0)
@@ -100,7 +101,7 @@ static void weights(const void *w, const float *x, float *y, double peak)
     }
 }
 
-static void bench(int threads, float *a, float *b, float *c, const void *w)
+static void bench(int threads, const char *part, float *a, float *b, float *c, const void *w)
 {
     pool_set_threads(threads);
     if (blas_threads)
@@ -108,15 +109,17 @@ static void bench(int threads, float *a, float *b, float *c, const void *w)
     double peak = measure_peak();
     printf("%d thread%s, %s, multiply-adds in registers %.1f GFLOP/s\n", threads, threads > 1 ? "s" : "",
            cpu_isa_name(cpu_kernels_get()->isa), peak);
-    cubes(a, b, c, peak);
-    weights(w, a, c, peak);
+    if (strcmp(part, "weights") != 0)
+        cubes(a, b, c, peak);
+    if (strcmp(part, "cubes") != 0)
+        weights(w, a, c, peak);
 }
 
 int main(int argc, char **argv)
 {
-    enum { SIDE = 2048, WIDE = 11008 * 4096 };
+    enum { SIDE = 4096, WIDE = 11008 * 4096 };
     float *a = malloc(sizeof(float) * SIDE * SIDE), *b = malloc(sizeof(float) * SIDE * SIDE);
-    float *c = malloc(sizeof(float) * 11008 * 512), *w = aligned_alloc(64, sizeof(float) * WIDE);
+    float *c = malloc(sizeof(float) * SIDE * SIDE), *w = aligned_alloc(64, sizeof(float) * WIDE);
     if (!a || !b || !c || !w) {
         fprintf(stderr, "bench_gemm: not enough memory\n");
         return 1;
@@ -129,11 +132,11 @@ int main(int argc, char **argv)
     find_blas();
     int all = pool_threads();
     if (argc > 1) {
-        bench(atoi(argv[1]), a, b, c, w);
+        bench(atoi(argv[1]), argc > 2 ? argv[2] : "", a, b, c, w);
     } else {
-        bench(1, a, b, c, w);
+        bench(1, "", a, b, c, w);
         if (all > 1)
-            bench(all, a, b, c, w);
+            bench(all, "", a, b, c, w);
     }
     pool_stop();
     free(a);

@@ -22,7 +22,7 @@ enum { ROUNDS = 15, FEWEST = 5, CACHED = 256, MIDDLE = 1024, LARGE = 4096 };
 
 /* The arrays of one side n. */
 static struct made {
-    mlx_array x, y, row, i, j, at, image, filters, x64, y64;
+    mlx_array x, y, row, i, j, at, image, filters, signal, taps, many, values, x64, y64;
 } m;
 
 static mlx_array add(void) { return mx_add(m.x, m.y); }
@@ -48,6 +48,9 @@ static mlx_array gather(void) { return mx_take_along_axis(m.x, m.i, -1); }
 static mlx_array concatenate(void) { return mx_concatenate((mlx_array[]){m.x, m.y}, 2, -1); }
 static mlx_array transpose(void) { return mx_contiguous(mx_swapaxes(m.x, 0, 1)); }
 static mlx_array conv2d(void) { return mx_conv2d(m.image, m.filters, 1, 1, 0, 0, 1, 1, 1); }
+static mlx_array conv1d(void) { return mx_conv1d(m.signal, m.taps, 1, 0, 1, 1); }
+static mlx_array scatter(void) { return mx_scatter(m.row, &m.many, 1, m.values, (const int[]){0}); }
+static mlx_array put_along(void) { return mx_put_along_axis(m.x, m.i, m.y, -1); }
 static mlx_array fourier(void) { return mx_fft_fft(m.x, mx_dim(m.x, -1), -1, MX_FFT_BACKWARD); }
 static mlx_array matmul(void) { return mx_matmul(m.x, m.y); }
 static mlx_array matmul_f64(void) { return mx_matmul(m.x64, m.y64); }
@@ -79,6 +82,9 @@ static const struct op {
     {"sort", sort, MIDDLE},
     {"sort_64", sort_64, MIDDLE},
     {"argsort", argsort, MIDDLE},
+    {"scatter", scatter, MIDDLE},
+    {"put_along", put_along, MIDDLE},
+    {"conv1d", conv1d, MIDDLE},
     {"conv2d", conv2d, MIDDLE},
     {"fft", fourier, MIDDLE},
     {"matmul", matmul, MIDDLE},
@@ -110,6 +116,10 @@ static void make(int n)
     m.at = mx_remainder(mx_multiply(mx_arange(0, n, 1, MLX_INT32), mx_int(37, MLX_INT32)), size);
     m.image = normal(SHAPE(1, n / 4, n / 4, 16), 4);
     m.filters = normal(SHAPE(16, 3, 3, 16), 5);
+    m.signal = normal(SHAPE(1, 16 * n, 16), 8);
+    m.taps = normal(SHAPE(16, 9, 16), 9);
+    m.many = mx_flatten(m.i, 0, -1);
+    m.values = mx_reshape(m.y, SHAPE(-1, 1));
     int side64 = n <= MIDDLE ? n : 1;
     m.x64 = mx_astype(normal(SHAPE(side64, side64), 6), MLX_FLOAT64);
     m.y64 = mx_astype(normal(SHAPE(side64, side64), 7), MLX_FLOAT64);

@@ -19,6 +19,23 @@ def conv2d(x, w):
     return np.tensordot(windows, w, axes=([3, 4, 5], [3, 1, 2]))
 
 
+def conv1d(x, w):
+    windows = np.lib.stride_tricks.sliding_window_view(x, 9, axis=1)
+    return np.tensordot(windows, w, axes=([2, 3], [2, 1]))
+
+
+def scatter(x, at, values):
+    y = x.copy()
+    y[at] = values
+    return y
+
+
+def put_along(x, at, values):
+    y = x.copy()
+    np.put_along_axis(y, at, values, -1)
+    return y
+
+
 def softmax(x):
     e = np.exp(x - x.max(-1, keepdims=True))
     return e / e.sum(-1, keepdims=True)
@@ -47,6 +64,9 @@ OPS = {
     "gather": lambda m: np.take_along_axis(m.x, m.i, -1),
     "concatenate": lambda m: np.concatenate((m.x, m.y), -1),
     "transpose": lambda m: np.ascontiguousarray(m.x.T),
+    "scatter": lambda m: scatter(m.row, m.many, m.values),
+    "put_along": lambda m: put_along(m.x, m.i, m.y),
+    "conv1d": lambda m: conv1d(m.signal, m.taps),
     "conv2d": lambda m: conv2d(m.image, m.filters),
     "fft": lambda m: np.fft.fft(m.x),
     "matmul": lambda m: m.x @ m.y,
@@ -64,6 +84,9 @@ class Made:
         self.j = random.integers(1, n, (n, n), np.int32)
         self.at = self.i[0].copy()
         self.image = random.standard_normal((1, n // 4, n // 4, 16), np.float32)
+        self.signal = random.standard_normal((1, 16 * n, 16), np.float32)
+        self.taps = random.standard_normal((16, 9, 16), np.float32)
+        self.many, self.values = self.i.ravel(), self.y.ravel()
         self.filters = random.standard_normal((16, 3, 3, 16), np.float32)
         if n <= 1024:
             self.x64, self.y64 = self.x.astype(np.float64), self.y.astype(np.float64)
