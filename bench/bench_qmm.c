@@ -89,22 +89,25 @@ static void bench_format(int bits, int group, size_t total, int threads, double 
                          float *y)
 {
     static const size_t rows[] = {1, 2, 4, 8, 16, M};
-    const double peaks[2] = {cpu_peak_f32(threads), cpu_peak_i8(threads)};
+    static const char *const names[] = {"exact", "bf16", "int8"};
+    static const mx_precision forms[] = {MX_EXACT, MX_BF16, MX_INT8};
+    const double bf16 = cpu_peak_bf16(threads), f32 = cpu_peak_f32(threads);
+    const double peaks[] = {f32, bf16 > 0 ? bf16 : f32, cpu_peak_i8(threads)};
     weights w;
     if (weights_new(&w, bits, group, total) < 0) {
         fprintf(stderr, "bench_qmm: %s\n", error_text());
         exit(1);
     }
     double bytes = (double)(w.words + 2 * w.scales);
-    for (int precision = 0; precision <= (bits == 4 || bits == 8); precision++)
+    for (int form = 0; form < (bits == 4 || bits == 8 ? 3 : 2); form++)
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-            double s = pass(&w, rows[i] >= 8 ? 8 : SIZE_MAX, x, rows[i], y, precision ? MX_INT8 : MX_EXACT);
+            double s = pass(&w, rows[i] >= 8 ? 8 : SIZE_MAX, x, rows[i], y, forms[form]);
             double rate = 2.0 * N * K * (double)rows[i] / s;
             printf(
                 "%d-bit g%-3d %-5s %d thread%s m=%-3zu %8.1f us %6.1f GB/s %4.0f%% of bandwidth %8.1f GOP/s "
                 "%3.0f%% of peak\n",
-                bits, group, precision ? "int8" : "exact", threads, threads > 1 ? "s" : " ", rows[i], s * 1e6,
-                bytes / s * 1e-9, 100 * bytes / s / bandwidth, rate * 1e-9, 50 * rate / peaks[precision]);
+                bits, group, names[form], threads, threads > 1 ? "s" : " ", rows[i], s * 1e6,
+                bytes / s * 1e-9, 100 * bytes / s / bandwidth, rate * 1e-9, 50 * rate / peaks[form]);
             fflush(stdout);
         }
     mem_free(w.block);
@@ -128,8 +131,9 @@ int main(int argc, char **argv)
         static const int formats[][2] = {{4, 64}, {8, 64}, {4, 32}, {4, 128}, {3, 64}, {6, 64}};
         pool_set_threads(threads);
         double bandwidth = cpu_read_bandwidth(0);
-        printf("%d thread%s: %.1f GB/s read, peak %.0f GOP/s int8, %.0f GFLOP/s float32\n", threads,
-               threads > 1 ? "s" : "", bandwidth * 1e-9, 2e-9 * cpu_peak_i8(0), 2e-9 * cpu_peak_f32(0));
+        printf("%d thread%s: %.1f GB/s read, peak %.0f GOP/s int8, %.0f GFLOP/s bfloat16, %.0f float32\n",
+               threads, threads > 1 ? "s" : "", bandwidth * 1e-9, 2e-9 * cpu_peak_i8(0),
+               2e-9 * cpu_peak_bf16(0), 2e-9 * cpu_peak_f32(0));
         for (size_t f = 0; f < sizeof formats / sizeof *formats; f++)
             bench_format(formats[f][0], formats[f][1], total, threads, bandwidth, x, y);
     }

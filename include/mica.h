@@ -40,10 +40,10 @@ LM_API void lm_release(void *p);
 
 typedef enum lm_precision {
     LM_PRECISION_DEFAULT, /* int8 on CPUs */
-    LM_PRECISION_EXACT, /* quantized products with activations as they are, sums in float32: what MLX computes
-                         */
-    LM_PRECISION_INT8,  /* activations of 4- and 8-bit products quantized to int8 by group: what llama.cpp
-                           computes */
+    LM_PRECISION_EXACT,   /* quantized products with activations as they are, those of many tokens perhaps
+                             rounded   to a checkpoint's own bfloat16, sums in float32: what MLX computes */
+    LM_PRECISION_INT8,    /* activations of 4- and 8-bit products quantized to int8 by group: what llama.cpp
+                             computes */
 } lm_precision;
 
 typedef struct lm_load_options {
@@ -356,7 +356,7 @@ LM_API int lm_convert(const char *from, const char *to, const lm_convert_options
 /* Threads that kernels use; 0 = the cores this process may use. */
 LM_API void lm_set_threads(int n);
 LM_API int lm_threads(void);
-/* "portable", "avx2", "avx512", "amx". */
+/* "portable", "avx2", "avx512", "avx512bf16", "amx". */
 LM_API const char *lm_isa(void);
 /* Read-only memory bandwidth with that many threads, bytes/s: takes about a second. */
 LM_API double lm_measure_bandwidth(int threads);

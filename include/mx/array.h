@@ -18,6 +18,7 @@
 typedef enum mx_precision {
     MX_EXACT, /* as they are, sums in float32: what MLX computes */
     MX_INT8,  /* quantized to int8 by group first: faster, 4 and 8 bits only */
+    MX_BF16,  /* as they are, or where that is faster rounded to bfloat16, weights too: MLX in that dtype */
 } mx_precision;
 
 /* How attention is masked. */
@@ -84,8 +85,8 @@ MX_API size_t mx_peak_memory(void);
 /* Number of worker threads that kernels use (default: the cores this process may use); 0 = default. */
 MX_API void mx_set_threads(int n);
 MX_API int mx_threads(void);
-/* Name of the instruction set that kernels were chosen for: portable, avx2, avx512, amx. MICA_CPU_ISA lowers
- * it. */
+/* Name of the instruction set that kernels were chosen for: portable, avx2, avx512, avx512bf16, amx.
+ * MICA_CPU_ISA lowers it. */
 MX_API const char *mx_cpu_isa(void);
 /* Returns cached memory to the system and stops the worker threads. For leak checks at exit. */
 MX_API void mx_shutdown(void);

@@ -73,8 +73,9 @@ static bool tiles_granted(void)
 
 bool cpuid_amx(void)
 {
-    unsigned tile_int8 = 1u << 24 | 1u << 25;
-    return cpuid_avx512() && all(saved_states(), 0x60000) && all(query(7).d, tile_int8) && tiles_granted();
+    unsigned tile_int8_bf16 = 1u << 24 | 1u << 25 | 1u << 22;
+    return cpuid_avx512_bf16() && all(saved_states(), 0x60000) && all(query(7).d, tile_int8_bf16) &&
+           tiles_granted();
 }
 
 void cpuid_name(char *name, size_t size)

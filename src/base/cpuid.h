@@ -11,7 +11,7 @@ bool cpuid_avx2(void);
 bool cpuid_avx512(void);
 /* Those, and AVX-512 BF16. */
 bool cpuid_avx512_bf16(void);
-/* Those of cpuid_avx512, and AMX tiles with byte products. Asks the system for the tile registers, which it
+/* Those, and AMX tiles with byte and bfloat16 products. Asks the system for the tile registers, which it
  * grants to the whole process (from then on a signal stack of its own must be larger); false when it refuses.
  * Linux only.
  */

@@ -33,7 +33,7 @@ static const command commands[] = {
 };
 
 static const struct { const char *name, *meaning; } variables[] = {
-    {"MICA_CPU_ISA", "use at most this instruction set: portable, avx2, avx512, amx"},
+    {"MICA_CPU_ISA", "use at most this instruction set: portable, avx2, avx512, avx512bf16, amx"},
     {"NO_COLOR", "when not empty: no colour"},
 };
 /* clang-format on */

@@ -1,11 +1,11 @@
 /* The kernel table: one function pointer a slot, filled once at start.
  *
  * Portable C fills every slot; then each instruction set that the processor has, in rising order, overwrites
- * the slots that it does better (MICA_CPU_ISA=portable|avx2|avx512|amx stops the climb early). Every file of
- * cpu/isa is compiled once per instruction set with ISA set to its name; its fill function is the only
- * symbol that leaves it. Level amx brings only cpu/x86/qmm_amx.c. To add a family: a struct of its slots in
- * cpu/<family>.h, a FAMILY row below, and cpu/isa/<family>.c that defines FILL(<family>). tests/kernels
- * compares every variant with the portable one. */
+ * the slots that it does better (MICA_CPU_ISA=portable|avx2|avx512|avx512bf16|amx stops the climb early).
+ * Every file of cpu/isa is compiled once per instruction set with ISA set to its name; its fill function is
+ * the only symbol that leaves it. Levels avx512bf16 and amx bring only cpu/x86/bf16.c and cpu/x86/qmm_amx.c.
+ * To add a family: a struct of its slots in cpu/<family>.h, a FAMILY row below, and cpu/isa/<family>.c that
+ * defines FILL(<family>). tests/kernels compares every variant with the portable one. */
 #ifndef MICA_CPU_KERNELS_H
 #define MICA_CPU_KERNELS_H
 
@@ -39,6 +39,7 @@ typedef enum cpu_isa {
     ISA_LEVEL_portable,
     ISA_LEVEL_avx2,
     ISA_LEVEL_avx512,
+    ISA_LEVEL_avx512bf16,
     ISA_LEVEL_amx,
     ISA_LEVELS
 } cpu_isa;
@@ -79,6 +80,7 @@ const char *cpu_isa_problem(void);
 CPU_FILL_PROTOTYPES(portable)
 CPU_FILL_PROTOTYPES(avx2)
 CPU_FILL_PROTOTYPES(avx512)
+void cpu_fill_qmm_avx512bf16(qmm_kernels *t);
 void cpu_fill_qmm_amx(qmm_kernels *t);
 
 #endif

@@ -111,3 +111,9 @@ static double measure(uint64_t (*run)(size_t), int threads)
 
 double cpu_peak_i8(int threads) { return measure(cpu_kernels_get()->qmm.peak_i8, threads); }
 double cpu_peak_f32(int threads) { return measure(cpu_kernels_get()->qmm.peak_f32, threads); }
+
+double cpu_peak_bf16(int threads)
+{
+    uint64_t (*run)(size_t) = cpu_kernels_get()->qmm.peak_bf16;
+    return run ? measure(run, threads) : 0;
+}

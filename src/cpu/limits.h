@@ -10,8 +10,10 @@
 double cpu_read_bandwidth(int threads);
 
 /* Multiply-accumulates per second from registers alone, on `threads` threads of the pool (0 = all), best of
- * several runs of some milliseconds: bytes by the int8 products' instruction, and float32. */
+ * several runs of some milliseconds: bytes by the int8 products' instruction, float32, and bfloat16 (0 where
+ * no instruction multiplies these). */
 double cpu_peak_i8(int threads);
 double cpu_peak_f32(int threads);
+double cpu_peak_bf16(int threads);
 
 #endif

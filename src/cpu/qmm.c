@@ -16,13 +16,14 @@
 
 #include <stdatomic.h>
 
-#define STRETCH_I8  1024 /* elements of k in a panel of codes: 32 KB */
-#define STRETCH_F32 256  /* and of floats: 32 KB; multiples of the largest group */
-#define MOST_ROWS   512  /* activation rows in one sweep */
-#define LEAST_ROWS  64   /* activation rows that are worth unpacking a panel again */
-#define MOST_PANELS 8    /* in a unit of work: their results, 512 KB, stay in the second-level cache */
-#define UNITS       4    /* of work for each thread */
-#define LINE        64
+#define STRETCH_I8   1024 /* elements of k in a panel of codes: 32 KB */
+#define STRETCH_BF16 256  /* of bfloat16: 16 KB */
+#define STRETCH_F32  256  /* and of floats: 32 KB; multiples of the largest group */
+#define MOST_ROWS    512  /* activation rows in one sweep */
+#define LEAST_ROWS   64   /* activation rows that are worth unpacking a panel again */
+#define MOST_PANELS  8    /* in a unit of work: their results, 512 KB, stay in the second-level cache */
+#define UNITS        4    /* of work for each thread */
+#define LINE         64
 
 static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
@@ -36,10 +37,10 @@ typedef struct job {
     mlx_dtype x_dtype, y_dtype;
     size_t xs, m, ldy;
     void *y;
-    bool int8;
+    bool int8, bf16; /* the activations' form; neither: float */
     qmm_order order;
     size_t row, groups;  /* prepared: row lengths, padded */
-    void *input;         /* (m, row) int8 or float */
+    void *input;         /* (m, row) */
     float *scale, *sum;  /* (m, groups) */
     size_t stretch;      /* gemm: elements of k in a panel */
     size_t panels, rows; /* of a unit of work */
@@ -67,7 +68,9 @@ static void prepare_range(void *arg, size_t begin, size_t end)
     for (size_t m = begin; m < end; m++) {
         const uint8_t *x = (const uint8_t *)j->x + m * j->xs * dtype_bytes(j->x_dtype);
         float *sum = j->sum + m * j->groups;
-        if (j->int8)
+        if (j->bf16)
+            j->kernels->input_bf16(x, j->x_dtype, k, (uint16_t *)j->input + m * j->row);
+        else if (j->int8)
             j->kernels->input_i8(x, j->x_dtype, k, j->w->group, j->order, (int8_t *)j->input + m * j->row,
                                  j->scale + m * j->groups, sum);
         else
@@ -77,11 +80,16 @@ static void prepare_range(void *arg, size_t begin, size_t end)
 
 static void prepare(job *j) { pool_for(j->m, 1 + 32768 / (j->w->k + 1), prepare_range, j); }
 
+static size_t input_bytes(const job *j)
+{
+    return j->bf16 ? sizeof(uint16_t) : j->int8 ? sizeof(int8_t) : sizeof(float);
+}
+
 /* Bytes for the prepared activations; with `block` not NULL sets the pointers into it. */
 static size_t input_layout(job *j, uint8_t *block)
 {
     size_t used = 0;
-    size_t input = carve(&used, round_up(j->m, QMM_ROWS) * j->row * (j->int8 ? 1 : sizeof(float)));
+    size_t input = carve(&used, round_up(j->m, QMM_ROWS) * j->row * input_bytes(j));
     size_t scale = carve(&used, j->m * j->groups * sizeof(float));
     size_t sum = carve(&used, j->m * j->groups * sizeof(float));
     if (block) {
@@ -104,8 +112,8 @@ typedef struct unit {
 typedef struct workspace {
     uint8_t *codes;      /* (stretch / 4, QMM_PANEL, 4) */
     float *scale, *bias; /* (stretch / 32, QMM_PANEL) */
-    float *panel;        /* exact: (stretch, QMM_PANEL) */
-    float *c;            /* (panels, count, QMM_PANEL) */
+    void *panel;         /* of floats or bfloat16: (stretch, QMM_PANEL) */
+    float *c;            /* (panels, count up to whole tiles, QMM_PANEL) */
 } workspace;
 
 static size_t workspace_layout(const job *j, uint8_t *block, workspace *s)
@@ -114,11 +122,11 @@ static size_t workspace_layout(const job *j, uint8_t *block, workspace *s)
     size_t codes = carve(&used, j->stretch * QMM_PANEL);
     size_t scale = carve(&used, j->stretch / 32 * QMM_PANEL * sizeof(float));
     size_t bias = carve(&used, j->stretch / 32 * QMM_PANEL * sizeof(float));
-    size_t panel = carve(&used, j->int8 ? 0 : j->stretch * QMM_PANEL * sizeof(float));
-    size_t c = carve(&used, j->panels * j->rows * QMM_PANEL * sizeof(float));
+    size_t panel = carve(&used, j->int8 ? 0 : j->stretch * QMM_PANEL * input_bytes(j));
+    size_t c = carve(&used, j->panels * round_up(j->rows, QMM_ROWS) * QMM_PANEL * sizeof(float));
     if (block)
-        *s = (workspace){block + codes, (void *)(block + scale), (void *)(block + bias),
-                         (void *)(block + panel), (void *)(block + c)};
+        *s = (workspace){block + codes, (void *)(block + scale), (void *)(block + bias), block + panel,
+                         (void *)(block + c)};
     return round_up(used, 4096);
 }
 
@@ -135,39 +143,26 @@ static float scale_at(const void *p, mlx_dtype t, size_t i)
     return t == MLX_BFLOAT16 ? bf16_to_f32(h) : f16_to_f32(h);
 }
 
-/* Scales and biases of `groups` groups of a panel's rows, turned so that rows are neighbours. */
-static void panel_scales(const quant_matrix *w, size_t row, size_t rows, size_t first, size_t groups,
-                         workspace *s)
-{
-    const size_t all = w->k / (size_t)w->group;
-    if (rows < QMM_PANEL) {
-        memset(s->scale, 0, groups * QMM_PANEL * sizeof(float));
-        memset(s->bias, 0, groups * QMM_PANEL * sizeof(float));
-    }
-    for (size_t n = 0; n < rows; n++)
-        for (size_t g = 0; g < groups; g++) {
-            size_t at = (row + n) * all + first + g;
-            s->scale[g * QMM_PANEL + n] = scale_at(w->scales, w->scale_dtype, at);
-            s->bias[g * QMM_PANEL + n] = scale_at(w->biases, w->scale_dtype, at);
-        }
-}
-
 /* Elements [k0, k0 + kc) of the panel of weight rows [row, row + rows), times the unit's activation rows,
  * added to c (count, QMM_PANEL). */
 static void stretch(const job *j, const unit *u, size_t row, size_t rows, size_t k0, size_t kc, workspace *s,
                     float *c)
 {
     const quant_matrix *w = j->w;
-    const size_t first = k0 / (size_t)w->group, groups = kc / (size_t)w->group;
+    const size_t first = k0 / (size_t)w->group, groups = kc / (size_t)w->group, all = w->k / (size_t)w->group;
     const size_t x = u->first * j->row + k0, g = u->first * j->groups + first;
     j->kernels->panel(w, row, rows, k0, kc, s->codes);
-    panel_scales(w, row, rows, first, groups, s);
+    j->kernels->panel_scales(w->scales, w->scale_dtype, row * all + first, all, rows, groups, s->scale);
+    j->kernels->panel_scales(w->biases, w->scale_dtype, row * all + first, all, rows, groups, s->bias);
     if (j->int8) {
         const qmm_tile t = {
             s->codes,     groups,   w->group, w->bits,   s->scale, (const int8_t *)j->input + x,
             j->scale + g, u->count, j->row,   j->groups, c};
         j->kernels->tile_f32(s->bias, groups, j->sum + g, j->groups, u->count, c);
         j->kernels->tile_i8(&t);
+    } else if (j->bf16) {
+        j->kernels->panel_bf16(s->codes, kc, w->bits, w->group, s->scale, s->bias, s->panel);
+        j->kernels->tile_bf16(s->panel, kc, (const uint16_t *)j->input + x, j->row, u->count, c);
     } else {
         j->kernels->panel_f32(s->codes, kc, w->bits, w->group, s->scale, s->bias, s->panel);
         j->kernels->tile_f32(s->panel, kc, (const float *)j->input + x, j->row, u->count, c);
@@ -186,8 +181,8 @@ static void store_panel(const job *j, const float *c, size_t first, size_t count
 /* A stretch of k for all panels before the next: its part of the activations stays in the cache. */
 static void gemm_unit(const job *j, const unit *u, workspace *s)
 {
-    const size_t n = u->end - u->row, k = j->w->k, part = u->count * QMM_PANEL;
-    memset(s->c, 0, round_up(n, QMM_PANEL) * u->count * sizeof(float));
+    const size_t n = u->end - u->row, k = j->w->k, part = round_up(u->count, QMM_ROWS) * QMM_PANEL;
+    memset(s->c, 0, round_up(n, QMM_PANEL) / QMM_PANEL * part * sizeof(float));
     for (size_t k0 = 0; k0 < k; k0 += j->stretch)
         for (size_t i = 0; i < n; i += QMM_PANEL)
             stretch(j, u, u->row + i, n - i < QMM_PANEL ? n - i : QMM_PANEL, k0,
@@ -229,7 +224,7 @@ static size_t gemm_shape(job *j)
 {
     const size_t panels = (j->w->n + QMM_PANEL - 1) / QMM_PANEL;
     const size_t enough = pool_threads() > 1 ? UNITS * (size_t)pool_threads() : 1;
-    j->stretch = j->int8 ? STRETCH_I8 : STRETCH_F32;
+    j->stretch = j->int8 ? STRETCH_I8 : j->bf16 ? STRETCH_BF16 : STRETCH_F32;
     j->panels = panels < MOST_PANELS ? panels : MOST_PANELS;
     j->rows = j->m;
     while (j->panels > 1 && (panels + j->panels - 1) / j->panels < enough)
@@ -243,7 +238,7 @@ static int gemm(job *j)
 {
     const int threads = threads_for(gemm_shape(j));
     j->order = j->int8 && j->w->bits == 4 ? QMM_SLOTS : QMM_NATURAL;
-    j->row += j->int8 ? LINE : LINE / sizeof(float); /* rows a page apart would meet in the same cache sets */
+    j->row += LINE / input_bytes(j); /* rows a page apart would meet in the same cache sets */
     size_t used = round_up(input_layout(j, NULL), 4096);
     j->buffer = workspace_layout(j, NULL, NULL);
     uint8_t *block = mem_aligned(4096, used + (size_t)threads * j->buffer);
@@ -362,6 +357,8 @@ int cpu_qmm_with(const qmm_kernels *kernels, const quant_matrix *w, const void *
     const size_t ldy = transpose ? w->n : w->k;
     job j = {.kernels = kernels, .w = w, .x_dtype = x_dtype, .y_dtype = y_dtype, .xs = xs, .ldy = ldy};
     j.int8 = transpose && precision == MX_INT8 && (w->bits == 4 || w->bits == 8);
+    const bool halves = x_dtype == MLX_BFLOAT16 && w->scale_dtype == MLX_BFLOAT16;
+    const bool pairs = transpose && kernels->tile_bf16 && !j.int8 && (halves || precision != MX_EXACT);
     j.row = round_up(w->k, QMM_PAD);
     j.groups = round_up(w->k / (size_t)w->group, QMM_PAD_GROUPS);
     for (size_t b = 0; b < blocks && ldy; b++) {
@@ -369,6 +366,7 @@ int cpu_qmm_with(const qmm_kernels *kernels, const quant_matrix *w, const void *
         j.x = (const uint8_t *)x + begin * xs * dtype_bytes(x_dtype);
         j.y = (uint8_t *)y + begin * ldy * dtype_bytes(y_dtype);
         j.m = end - begin;
+        j.bf16 = pairs;
         if ((transpose ? gemm(&j) : plain(&j)) < 0)
             return -1;
     }

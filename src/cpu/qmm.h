@@ -18,9 +18,10 @@ typedef struct quant_matrix {
 
 /* y (m, n) = x (m, k) W^T, or with transpose false y (m, k) = x (m, n) W; rows of x and y are contiguous,
  * x rows xs elements apart. x and y of dtype float32, float16 or bfloat16, sums in float32. MX_INT8 needs
- * 4 or 8 bits and transpose, and falls back to exact otherwise. Runs on the pool. 0, or -1 when scratch
- * memory cannot be had. A row of y has the same bits whatever the number of threads, and whatever m within
- * m <= QMM_GEMV_ROWS, from there to QMM_FEW_ROWS, and beyond. */
+ * 4 or 8 bits and transpose, and falls back to MX_BF16 otherwise. Many rows of that, and of MX_EXACT when x
+ * and the scales are bfloat16, have both operands rounded to bfloat16 where the processor multiplies these.
+ * Runs on the pool. 0, or -1 when scratch memory cannot be had. A row of y has the same bits whatever the
+ * number of threads, and whatever m within m <= QMM_GEMV_ROWS, from there to QMM_FEW_ROWS, and beyond. */
 int cpu_qmm(const quant_matrix *w, const void *x, mlx_dtype x_dtype, size_t xs, size_t m, void *y,
             mlx_dtype y_dtype, bool transpose, mx_precision precision);
 
@@ -44,7 +45,7 @@ void cpu_dequantize(const uint32_t *q, const void *scales, const void *biases, m
 #define QMM_GEMV_ROWS  4   /* of these, so many have kernels of their own */
 #define QMM_BATCH      16  /* weight rows that a batch takes together */
 #define QMM_PANEL      32  /* weight rows in a panel */
-#define QMM_ROWS       32  /* prepared rows that are not there are readable up to the next multiple of this */
+#define QMM_ROWS       32  /* tiles take activation rows, and results, up to the next multiple of this */
 #define QMM_PAD        256 /* prepared rows are zero from k up to the next multiple of this */
 #define QMM_DIGITS     3   /* of an activation in the exact form of few rows */
 #define QMM_PAD_GROUPS 16  /* and their scales and sums up to the next multiple of this */
@@ -107,16 +108,29 @@ struct qmm_kernels {
     /* Codes of `rows` <= QMM_PANEL weight rows from `row` on, elements [k0, k0 + kc), into a panel; 4-bit
      * codes in QMM_SLOTS order, others in natural order; rows that are not there are zero. */
     void (*panel)(const quant_matrix *w, size_t row, size_t rows, size_t k0, size_t kc, uint8_t *panel);
+    /* Scales or biases at element `at` of p, of `groups` groups of `rows` weight rows `apart` elements apart,
+     * to (groups, QMM_PANEL) floats; those of rows that are not there are zero. */
+    void (*panel_scales)(const void *p, mlx_dtype t, size_t at, size_t apart, size_t rows, size_t groups,
+                         float *out);
     void (*tile_i8)(const qmm_tile *t);
     /* Panel of codes to floats (kc, QMM_PANEL) in natural order, scale and bias applied. */
     void (*panel_f32)(const uint8_t *panel, size_t kc, int bits, int group, const float *scale,
                       const float *bias, float *out);
     /* c (m, QMM_PANEL) += x (m, kc; rows ldx apart) panel (kc, QMM_PANEL). */
     void (*tile_f32)(const float *panel, size_t kc, const float *x, size_t ldx, size_t m, float *c);
+    /* Where the processor multiplies bfloat16 (NULL elsewhere). An activation row, zero up to the padding; a
+     * panel of codes to (kc / 2, QMM_PANEL, 2), scale and bias applied, natural order; and tile_f32 with such
+     * operands, kc a multiple of 32. It may read x and touch c up to a multiple of QMM_ROWS rows, whose
+     * results are worthless; panel and c are aligned to 64 bytes. */
+    void (*input_bf16)(const void *x, mlx_dtype t, size_t k, uint16_t *out);
+    void (*panel_bf16)(const uint8_t *panel, size_t kc, int bits, int group, const float *scale,
+                       const float *bias, uint16_t *out);
+    void (*tile_bf16)(const uint16_t *panel, size_t kc, const uint16_t *x, size_t ldx, size_t m, float *c);
     /* The machine's limits (cpu/limits.h): register-only multiply-accumulates, result = how many were done;
      * and the bitwise sum of n bytes (a multiple of 1024) at p. */
     uint64_t (*peak_i8)(size_t rounds);
     uint64_t (*peak_f32)(size_t rounds);
+    uint64_t (*peak_bf16)(size_t rounds); /* may be NULL */
     uint64_t (*read)(const void *p, size_t n);
 };
 

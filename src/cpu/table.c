@@ -20,7 +20,7 @@ static struct {
     char problem[160];
 } table = {.once = PTHREAD_ONCE_INIT};
 
-static const char *const names[ISA_LEVELS] = {"portable", "avx2", "avx512", "amx"};
+static const char *const names[ISA_LEVELS] = {"portable", "avx2", "avx512", "avx512bf16", "amx"};
 
 #define FAMILY(name) cpu_fill_##name##_portable(&t->name);
 static void fill_portable(cpu_kernels *t) { CPU_FAMILIES }
@@ -42,6 +42,8 @@ static void fill_higher(cpu_kernels *t, cpu_isa isa)
         fill_avx2(t);
     if (isa >= ISA_LEVEL_avx512)
         fill_avx512(t);
+    if (isa >= ISA_LEVEL_avx512bf16)
+        cpu_fill_qmm_avx512bf16(&t->qmm);
     if (isa >= ISA_LEVEL_amx)
         cpu_fill_qmm_amx(&t->qmm);
 }
@@ -55,10 +57,11 @@ static void fill_higher(cpu_kernels *t, cpu_isa isa) { (void)t, (void)isa; }
 /* The best level of this processor. */
 static cpu_isa highest(void)
 {
-    return cpuid_amx()      ? ISA_LEVEL_amx
-           : cpuid_avx512() ? ISA_LEVEL_avx512
-           : cpuid_avx2()   ? ISA_LEVEL_avx2
-                            : ISA_LEVEL_portable;
+    return cpuid_amx()           ? ISA_LEVEL_amx
+           : cpuid_avx512_bf16() ? ISA_LEVEL_avx512bf16
+           : cpuid_avx512()      ? ISA_LEVEL_avx512
+           : cpuid_avx2()        ? ISA_LEVEL_avx2
+                                 : ISA_LEVEL_portable;
 }
 
 int cpu_kernels_fill(cpu_kernels *t, cpu_isa isa)
@@ -83,7 +86,8 @@ static cpu_isa wanted(void)
         isa++;
     if (isa == ISA_LEVELS)
         snprintf(table.problem, sizeof table.problem,
-                 "MICA_CPU_ISA=%.40s: no such instruction set; use portable, avx2, avx512 or amx", name);
+                 "MICA_CPU_ISA=%.40s: no such instruction set; use portable, avx2, avx512, avx512bf16 or amx",
+                 name);
     else if (isa > best)
         snprintf(table.problem, sizeof table.problem,
                  "MICA_CPU_ISA=%s: this processor does not have it; the highest here is %s", name,

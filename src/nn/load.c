@@ -136,7 +136,6 @@ static int load_quantized(loader *l, const char *path, nn_linear *m, nn_quantiza
                          path, m->in, q.group_size);
     m->group_size = q.group_size;
     m->bits = q.bits;
-    m->precision = q.bits == 4 || q.bits == 8 ? l->precision : MX_EXACT;
     int words = (int)((long long)m->in * q.bits / 32), groups = m->in / q.group_size;
     if (take(l, path, "weight", true, SHAPE(m->out, words), &m->weight) ||
         take(l, path, "scales", false, SHAPE(m->out, groups), &m->scales) ||
@@ -145,6 +144,10 @@ static int load_quantized(loader *l, const char *path, nn_linear *m, nn_quantiza
     if (mx_dtype_of(m->scales) != mx_dtype_of(m->biases))
         return error_set("%s: scales are %s, biases %s; they must agree", path,
                          mx_dtype_name(mx_dtype_of(m->scales)), mx_dtype_name(mx_dtype_of(m->biases)));
+    m->precision = l->precision;
+    if (l->precision != MX_INT8 ||
+        (q.bits != 4 && q.bits != 8)) /* a bfloat16 model's activations are bfloat16 */
+        m->precision = mx_dtype_of(m->scales) == MLX_BFLOAT16 ? MX_BF16 : MX_EXACT;
     return 0;
 }
 

@@ -14,6 +14,8 @@
 
 static const int all_bits[] = {2, 3, 4, 5, 6, 8}, all_groups[] = {32, 64, 128};
 static const mlx_dtype all_floats[] = {MLX_FLOAT32, MLX_FLOAT16, MLX_BFLOAT16};
+static const mx_precision all_precisions[] = {MX_EXACT, MX_INT8, MX_EXACT,
+                                              MX_BF16}; /* the third not turned */
 
 /* --- numbers, memory --- */
 
@@ -132,7 +134,11 @@ typedef struct product {
     guarded x, y;
     double *seen;       /* (m, in): the activations as the form sees them */
     double *want, *sum; /* (m, out): result, and the magnitudes of all terms that it is summed from */
+    bool may_round;     /* both operands to bfloat16, where the processor multiplies these */
+    double *rounded;    /* the result then */
 } product;
+
+static double to_bf16(double v) { return (double)bf16_to_f32(f32_to_bf16((float)v)); }
 
 /* The int8 form of a group: nearest even multiple of max / 127. */
 static void round_group(double *v, size_t n)
@@ -157,8 +163,11 @@ static product product_new(const matrix *w, size_t m, mlx_dtype xt, mlx_dtype yt
     p.seen = malloc(m * p.in * sizeof(double));
     p.want = calloc(m * p.out, sizeof(double));
     p.sum = calloc(m * p.out, sizeof(double));
-    assert_true(p.seen && p.want && p.sum);
+    p.rounded = calloc(m * p.out, sizeof(double));
+    assert_true(p.seen && p.want && p.sum && p.rounded);
     bool rounded = transpose && precision == MX_INT8 && (w->q.bits == 4 || w->q.bits == 8);
+    bool halves = xt == MLX_BFLOAT16 && w->q.scale_dtype == MLX_BFLOAT16;
+    p.may_round = transpose && !rounded && (precision != MX_EXACT || halves);
     size_t group = (size_t)w->q.group;
     for (size_t r = 0; r < m; r++) {
         for (size_t i = 0; i < p.in; i++) {
@@ -173,6 +182,8 @@ static product product_new(const matrix *w, size_t m, mlx_dtype xt, mlx_dtype yt
             size_t from = transpose ? i % w->q.k : i / w->q.k, to = transpose ? i / w->q.k : i % w->q.k;
             double x = p.seen[r * p.in + from];
             p.want[r * p.out + to] += x * w->values[i];
+            if (p.may_round)
+                p.rounded[r * p.out + to] += to_bf16(x) * to_bf16(w->values[i]);
             p.sum[r * p.out + to] += fabs(x) * w->terms[i];
         }
     return p;
@@ -185,21 +196,23 @@ static void product_free(product *p)
     free(p->seen);
     free(p->want);
     free(p->sum);
+    free(p->rounded);
 }
 
 static double worst; /* error over the sum of magnitudes, of float32 results */
 
-static void product_check(const char *isa, const matrix *w, const product *p)
+static void product_check(const qmm_kernels *t, const char *isa, const matrix *w, const product *p)
 {
+    const double *wanted = p->may_round && t->tile_bf16 && p->m > QMM_GEMV_ROWS ? p->rounded : p->want;
     double rounding = p->y_dtype == MLX_FLOAT32 ? 0 : p->y_dtype == MLX_FLOAT16 ? 0x1p-11 : 0x1p-8;
     for (size_t i = 0; i < p->m * p->out; i++) {
-        double got = get(p->y.p, p->y_dtype, i), error = fabs(got - p->want[i]);
-        if (!(error <= 5e-7 * p->sum[i] + rounding * fabs(p->want[i]) + 1e-30))
-            fail_msg("%s: bits %d group %d scales %d n %zu k %zu m %zu x %d y %d transpose %d int8 %d: "
+        double got = get(p->y.p, p->y_dtype, i), want = wanted[i], error = fabs(got - want);
+        if (!(error <= 5e-7 * p->sum[i] + rounding * fabs(want) + 1e-30))
+            fail_msg("%s: bits %d group %d scales %d n %zu k %zu m %zu x %d y %d transpose %d precision %d: "
                      "element %zu is "
                      "%.9g, not %.9g (magnitudes %.3g)",
                      isa, w->q.bits, w->q.group, w->q.scale_dtype, w->q.n, w->q.k, p->m, p->x_dtype,
-                     p->y_dtype, p->transpose, p->precision == MX_INT8, i, got, p->want[i], p->sum[i]);
+                     p->y_dtype, p->transpose, p->precision, i, got, want, p->sum[i]);
         if (!(rounding > 0) && p->sum[i] > 0)
             worst = fmax(worst, error / p->sum[i]);
     }
@@ -220,7 +233,7 @@ static void check_all_isas(const matrix *w, product *p)
         if (!t[isa].qmm.panel && !cpu_kernels_fill(&t[isa], isa))
             continue;
         run_product(&t[isa].qmm, w, p);
-        product_check(cpu_isa_name(isa), w, p);
+        product_check(&t[isa].qmm, cpu_isa_name(isa), w, p);
     }
 }
 
@@ -231,9 +244,9 @@ static void check_format(int bits, int group, mlx_dtype scales)
     static size_t turn;
     for (size_t m = 1; m <= 40; m++, turn++) {
         matrix w = matrix_new(ns[turn % 9], ks[turn % 11] * (size_t)group, bits, group, scales);
-        for (int form = 0; form < 3; form++) {
+        for (int form = 0; form < 4; form++) {
             product p = product_new(&w, m, all_floats[(turn + (size_t)form) % 3], all_floats[turn / 3 % 3],
-                                    form != 2, form == 1 ? MX_INT8 : MX_EXACT);
+                                    form != 2, all_precisions[form]);
             check_all_isas(&w, &p);
             product_free(&p);
         }
@@ -266,9 +279,8 @@ static void test_large(void **unused)
     (void)unused;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         matrix w = matrix_new(cases[i].n, cases[i].k, cases[i].bits, cases[i].group, MLX_BFLOAT16);
-        for (int precision = 0; precision < 2; precision++) {
-            product p = product_new(&w, cases[i].m, MLX_FLOAT32, MLX_FLOAT32, cases[i].transpose,
-                                    precision ? MX_INT8 : MX_EXACT);
+        for (mx_precision precision = MX_EXACT; precision <= MX_BF16; precision++) {
+            product p = product_new(&w, cases[i].m, MLX_FLOAT32, MLX_FLOAT32, cases[i].transpose, precision);
             check_all_isas(&w, &p);
             product_free(&p);
         }
@@ -283,10 +295,9 @@ static void test_threads(void **unused)
     static const size_t ms[] = {1, 3, 4, 11, 70, 200};
     (void)unused;
     for (size_t i = 0; i < sizeof ms / sizeof *ms; i++)
-        for (int form = 0; form < 3; form++) {
+        for (int form = 0; form < 4; form++) {
             matrix w = matrix_new(601, 1088, 4, 64, MLX_BFLOAT16);
-            product p =
-                product_new(&w, ms[i], MLX_BFLOAT16, MLX_FLOAT32, form != 2, form == 1 ? MX_INT8 : MX_EXACT);
+            product p = product_new(&w, ms[i], MLX_FLOAT32, MLX_FLOAT32, form != 2, all_precisions[form]);
             size_t bytes = p.m * p.out * 4;
             void *first = malloc(bytes);
             assert_non_null(first);
@@ -309,9 +320,9 @@ static void test_batch(void **unused)
 {
     (void)unused;
     for (size_t b = 0; b < 6; b++)
-        for (int precision = 0; precision < 2; precision++) {
+        for (mx_precision precision = MX_EXACT; precision <= MX_BF16; precision++) {
             matrix w = matrix_new(45, 1216, all_bits[b], 64, MLX_FLOAT16);
-            product p = product_new(&w, 31, MLX_FLOAT32, MLX_FLOAT32, true, precision ? MX_INT8 : MX_EXACT);
+            product p = product_new(&w, 31, MLX_FLOAT32, MLX_FLOAT32, true, precision);
             float *many = malloc(p.m * p.out * 4), *one = malloc(p.out * 4);
             assert_true(many && one);
             run_product(&cpu_kernels_get()->qmm, &w, &p);

@@ -103,6 +103,28 @@ static void panel_codes(const quant_matrix *w, size_t row, size_t rows, size_t k
     }
 }
 
+static void panel_scales(const void *p, mlx_dtype t, size_t at, size_t apart, size_t rows, size_t groups,
+                         float *out)
+{
+    const uint8_t *src = (const uint8_t *)p + at * scale_size(t);
+    for (size_t n = 0; n < QMM_PANEL; n += SIMD_LANES)
+        for (size_t g = 0; g < groups; g += SIMD_LANES) {
+            const size_t left = groups - g < SIMD_LANES ? groups - g : SIMD_LANES;
+            simd_f32 v[SIMD_LANES];
+            UNROLL for (size_t i = 0; i < SIMD_LANES; i++) v[i] = scales_vector(
+                src + (n + i < rows ? (n + i) * apart * scale_size(t) : 0), t, g, n + i < rows ? groups : 0);
+#if SIMD_LANES == 16
+            transpose16((__m512i *)v);
+            for (size_t i = 0; i < left; i++)
+                simd_store_f32(out + (g + i) * QMM_PANEL + n, v[i]);
+#else
+            for (size_t i = 0; i < left; i++)
+                for (size_t l = 0; l < SIMD_LANES; l++)
+                    out[(g + i) * QMM_PANEL + n + l] = v[l][i];
+#endif
+        }
+}
+
 /* One slot of one vector's rows: 4 elements, `apart` elements from one to the next. */
 SIMD_INLINE void slot_f32(const uint8_t *codes, simd_f32 scale, simd_f32 bias, float *out, size_t apart)
 {
@@ -281,6 +303,7 @@ static void tile_f32(const float *panel, size_t kc, const float *x, size_t ldx, 
 void FILL(qmm_gemm)(qmm_kernels *t)
 {
     t->panel = panel_codes;
+    t->panel_scales = panel_scales;
     t->panel_f32 = panel_f32;
     t->tile_i8 = tile_i8;
     t->tile_f32 = tile_f32;

@@ -1,10 +1,13 @@
-/* The int8 form of the quantized products on AMX tiles.
+/* Many activation rows times a panel of 32 weight rows on AMX tiles.
  *
- * A panel of 32 weight rows, interleaved by 4 codes, is what the tile product takes as its second operand: 64
- * elements of 16 rows are one tile. The first operand is 16 rows of activations as they lie. Two tiles of
- * each give four products a step, so a loaded tile is used twice. The sums of a group come out as integers,
- * through a small buffer, and meet their scales in vectors; while the tiles work on one group, the vectors
- * scale the one before. Integer sums are exact, so a row's result depends on nothing but the row. */
+ * Bytes: a panel of 32 weight rows, interleaved by 4 codes, is what the tile product takes as its second
+ * operand: 64 elements of 16 rows are one tile. The first operand is 16 rows of activations as they lie. Two
+ * tiles of each give four products a step, so a loaded tile is used twice. The sums of a group come out as
+ * integers, through a small buffer, and meet their scales in vectors; while the tiles work on one group, the
+ * vectors scale the one before. Integer sums are exact, so a row's result depends on nothing but the row.
+ *
+ * Bfloat16: scales and biases are in the panel, so sums stay in the tiles for a whole stretch of k. A tile's
+ * result rows do not depend on each other. */
 #include "cpu/kernels.h"
 
 #include <immintrin.h>
@@ -112,4 +115,101 @@ static void tile_i8(const qmm_tile *t)
     _tile_release();
 }
 
-void FILL(qmm)(qmm_kernels *t) { t->tile_i8 = tile_i8; }
+/* --- bfloat16 --- */
+
+#define STEP 32 /* elements of k in a tile */
+
+/* One or two tiles of activation rows. */
+__attribute__((always_inline)) static inline void block_bf16(const uint16_t *w, size_t kc, const uint16_t *x,
+                                                             size_t ldx, bool two, float *c)
+{
+    const size_t c_row = QMM_PANEL * sizeof(float), w_row = 2 * QMM_PANEL * sizeof *w,
+                 x_row = ldx * sizeof *x;
+    const uint16_t *second = x + TILE * ldx;
+    float *below = c + TILE * QMM_PANEL;
+    _tile_loadd(0, c, c_row);
+    _tile_loadd(1, c + TILE, c_row);
+    if (two) {
+        _tile_loadd(2, below, c_row);
+        _tile_loadd(3, below + TILE, c_row);
+    }
+    for (size_t k = 0; k < kc; k += STEP, w += STEP * QMM_PANEL) {
+        _tile_loadd(4, x + k, x_row);
+        _tile_loadd(6, w, w_row);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_loadd(7, w + 2 * TILE, w_row);
+        _tile_dpbf16ps(1, 4, 7);
+        if (two) {
+            _tile_loadd(5, second + k, x_row);
+            _tile_dpbf16ps(2, 5, 6);
+            _tile_dpbf16ps(3, 5, 7);
+        }
+    }
+    _tile_stored(0, c, c_row);
+    _tile_stored(1, c + TILE, c_row);
+    if (two) {
+        _tile_stored(2, below, c_row);
+        _tile_stored(3, below + TILE, c_row);
+    }
+}
+
+static void tile_bf16(const uint16_t *panel, size_t kc, const uint16_t *x, size_t ldx, size_t m, float *c)
+{
+    tiles_begin(64);
+    for (size_t i = 0; i < m; i += 2 * TILE, x += 2 * TILE * ldx, c += 2 * TILE * QMM_PANEL)
+        if (m - i > TILE)
+            block_bf16(panel, kc, x, ldx, true, c);
+        else
+            block_bf16(panel, kc, x, ldx, false, c);
+    _tile_release();
+}
+
+/* --- the limits --- */
+
+static void tiles_zero(void)
+{
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    _tile_zero(4);
+    _tile_zero(5);
+    _tile_zero(6);
+    _tile_zero(7);
+}
+
+static uint64_t peak_i8(size_t rounds)
+{
+    tiles_begin(64);
+    tiles_zero();
+    for (size_t i = 0; i < rounds / 16; i++) {
+        _tile_dpbsud(0, 4, 6);
+        _tile_dpbsud(1, 4, 7);
+        _tile_dpbsud(2, 5, 6);
+        _tile_dpbsud(3, 5, 7);
+    }
+    _tile_release();
+    return (uint64_t)(rounds / 16) * 4 * TILE * TILE * 64;
+}
+
+static uint64_t peak_bf16(size_t rounds)
+{
+    tiles_begin(64);
+    tiles_zero();
+    for (size_t i = 0; i < rounds / 16; i++) {
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+    }
+    _tile_release();
+    return (uint64_t)(rounds / 16) * 4 * TILE * TILE * STEP;
+}
+
+void FILL(qmm)(qmm_kernels *t)
+{
+    t->tile_i8 = tile_i8;
+    t->tile_bf16 = tile_bf16;
+    t->peak_i8 = peak_i8;
+    t->peak_bf16 = peak_bf16;
+}
