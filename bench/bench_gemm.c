@@ -9,6 +9,7 @@
 #include "measure.h"
 
 #include "cpu/kernels.h"
+#include "cpu/limits.h"
 #include "kernels/half.h"
 
 #include <dlfcn.h>
@@ -101,6 +102,24 @@ static void weights(const void *w, const float *x, float *y, double peak)
     }
 }
 
+/* Both sides bfloat16, as a part of what its own instruction reaches in registers. */
+static void halves(const float *a, const float *b, float *c, double f32)
+{
+    const double bf16 = 2e-9 * cpu_peak_bf16(0), peak = bf16 > 0 ? bf16 : f32;
+    printf("  bfloat16, multiply-adds in registers %.1f GFLOP/s\n", peak);
+    for (int64_t s = 256; s <= 2048; s *= 2)
+        for (int turned = 0; turned < 2; turned++) {
+            size_t n = (size_t)s;
+            product p = {n, n, n, {a, MLX_BFLOAT16, s, 1}, {b, MLX_BFLOAT16, turned ? 1 : s, turned ? s : 1},
+                         c};
+            measure_candidate run = {ours, &p, 0};
+            measure(&run, 1, n > 1024 ? 7 : 15, n < 512 ? 20 : 1);
+            double speed = 2.0 * (double)n * (double)n * (double)n / run.seconds * 1e-9;
+            printf("  %4zu^3 %s %7.1f GFLOP/s  %5.1f%% of peak\n", n, turned ? "a b^T" : "a b  ", speed,
+                   100 * speed / peak);
+        }
+}
+
 static void bench(int threads, const char *part, float *a, float *b, float *c, const void *w)
 {
     pool_set_threads(threads);
@@ -109,9 +128,11 @@ static void bench(int threads, const char *part, float *a, float *b, float *c, c
     double peak = measure_peak();
     printf("%d thread%s, %s, multiply-adds in registers %.1f GFLOP/s\n", threads, threads > 1 ? "s" : "",
            cpu_isa_name(cpu_kernels_get()->isa), peak);
-    if (strcmp(part, "weights") != 0)
+    if (strcmp(part, "cubes") == 0 || strcmp(part, "all") == 0)
         cubes(a, b, c, peak);
-    if (strcmp(part, "cubes") != 0)
+    if (strcmp(part, "halves") == 0 || strcmp(part, "all") == 0)
+        halves(a, b, c, peak);
+    if (strcmp(part, "weights") == 0 || strcmp(part, "all") == 0)
         weights(w, a, c, peak);
 }
 
@@ -132,11 +153,11 @@ int main(int argc, char **argv)
     find_blas();
     int all = pool_threads();
     if (argc > 1) {
-        bench(atoi(argv[1]), argc > 2 ? argv[2] : "", a, b, c, w);
+        bench(atoi(argv[1]), argc > 2 ? argv[2] : "all", a, b, c, w);
     } else {
-        bench(1, "", a, b, c, w);
+        bench(1, "all", a, b, c, w);
         if (all > 1)
-            bench(all, "", a, b, c, w);
+            bench(all, "all", a, b, c, w);
     }
     pool_stop();
     free(a);

@@ -275,6 +275,8 @@ int cpu_gemm_with(const gemm_kernels *t, size_t m, size_t n, size_t k, gemm_matr
         return few_rows(&g, dot_range);
     if (g.m <= AXPY_ROWS && g.b.cs == 1)
         return few_rows(&g, axpy_range);
+    if (t->pairs && g.a.dtype == MLX_BFLOAT16 && g.b.dtype == MLX_BFLOAT16)
+        return cpu_gemm_bf16(t, g.m, g.n, g.k, g.a, g.b, c, g.c_slot, g.c_rs, g.c_cs);
     return packed(&g);
 }
 

@@ -22,6 +22,8 @@ enum { GEMM_FEW_ROWS = 12 };
 int cpu_gemm(size_t m, size_t n, size_t k, gemm_matrix a, gemm_matrix b, void *c, mlx_dtype c_dtype,
              size_t ldc);
 
+#define GEMM_PAIRS 32 /* columns in a panel of pairs */
+
 /* The building blocks, shared with attention. Tables are indexed by norm_slot(dtype of the operand that is
  * not float32). No slot reads or writes an element outside the matrices named. */
 typedef struct gemm_kernels {
@@ -38,6 +40,15 @@ typedef struct gemm_kernels {
      * nr. */
     void (*tile)(size_t rows, size_t cols, size_t k, const float *a, const float *b, float *c, size_t ldc,
                  bool add);
+
+    /* Where the processor multiplies bfloat16 (NULL elsewhere). A panel of `lanes` <= GEMM_PAIRS lanes as
+     * pairs of k, (k / 2, GEMM_PAIRS, 2): dst[p / 2 * 2 * GEMM_PAIRS + 2 * lane + p % 2], zero from `lanes`
+     * and k on up to whole panels and a multiple of 32. And c (m, GEMM_PAIRS) += x (m, k; rows ldx apart)
+     * panel, for such a k; it may read x and touch c up to a multiple of 32 rows. dst, panel and c are
+     * aligned to 64 bytes. */
+    void (*pairs)(const uint16_t *src, int64_t lane_stride, int64_t k_stride, size_t lanes, size_t k,
+                  uint16_t *dst);
+    void (*tile_bf16)(const uint16_t *panel, size_t k, const uint16_t *x, size_t ldx, size_t m, float *c);
 
     /* y[i * ldy + r] = sum over p < k of x[i * ldx + p] * w[r * ldw + p], for i < m, r < rows. */
     void (*dot[3])(size_t k, const void *w, int64_t ldw, size_t rows, const float *x, size_t ldx, size_t m,
@@ -65,6 +76,10 @@ typedef struct gemm_kernels {
 /* What cpu_gemm_with does for float64 and for complex64 (gemm_wide.c); m, n and k are not 0. */
 int cpu_gemm_f64(const gemm_kernels *t, size_t m, size_t n, size_t k, gemm_matrix a, gemm_matrix b, double *c,
                  size_t ldc);
+/* And for two bfloat16 matrices where t has pairs (gemm_bf16.c); c of the dtype of c_slot, element (i, j) at
+ * i * c_rs + j * c_cs. */
+int cpu_gemm_bf16(const gemm_kernels *t, size_t m, size_t n, size_t k, gemm_matrix a, gemm_matrix b, void *c,
+                  int c_slot, size_t c_rs, size_t c_cs);
 int cpu_gemm_complex(const gemm_kernels *t, size_t m, size_t n, size_t k, gemm_matrix a, gemm_matrix b,
                      void *c, size_t ldc);
 

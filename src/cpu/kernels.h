@@ -80,6 +80,8 @@ const char *cpu_isa_problem(void);
 CPU_FILL_PROTOTYPES(portable)
 CPU_FILL_PROTOTYPES(avx2)
 CPU_FILL_PROTOTYPES(avx512)
+void cpu_fill_gemm_avx512bf16(gemm_kernels *t);
+void cpu_fill_gemm_amx(gemm_kernels *t);
 void cpu_fill_qmm_avx512bf16(qmm_kernels *t);
 void cpu_fill_qmm_amx(qmm_kernels *t);
 

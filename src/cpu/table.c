@@ -42,10 +42,14 @@ static void fill_higher(cpu_kernels *t, cpu_isa isa)
         fill_avx2(t);
     if (isa >= ISA_LEVEL_avx512)
         fill_avx512(t);
-    if (isa >= ISA_LEVEL_avx512bf16)
+    if (isa >= ISA_LEVEL_avx512bf16) {
+        cpu_fill_gemm_avx512bf16(&t->gemm);
         cpu_fill_qmm_avx512bf16(&t->qmm);
-    if (isa >= ISA_LEVEL_amx)
+    }
+    if (isa >= ISA_LEVEL_amx) {
+        cpu_fill_gemm_amx(&t->gemm);
         cpu_fill_qmm_amx(&t->qmm);
+    }
 }
 
 #else

@@ -110,6 +110,21 @@ static void large_sizes(void **state)
                                     MLX_FLOAT32, float_types[(s + layout) % 3], layout & 1, layout >> 1, 1});
 }
 
+/* Both in bfloat16: pairs along k, panels of 32 columns, rows by twelve. */
+static void bfloat16(void **state)
+{
+    (void)state;
+    static const size_t sizes[][3] = {{13, 32, 64},  {24, 33, 31},  {41, 9, 1},
+                                      {25, 64, 2},   {33, 31, 257}, {64, 100, 300},
+                                      {530, 70, 70}, {15, 300, 33}, {100, 47, 515}};
+    cpu_kernels t;
+    FOR_EACH_ISA(t)
+    for (size_t s = 0; s < COUNT(sizes); s++)
+        for (unsigned layout = 0; layout < 4; layout++)
+            run(&t.gemm, &(problem){sizes[s][0], sizes[s][1], sizes[s][2], MLX_BFLOAT16, MLX_BFLOAT16,
+                                    float_types[(s + layout) % 3], layout & 1, layout >> 1, s % 3});
+}
+
 static void float64(void **state)
 {
     (void)state;
@@ -157,11 +172,11 @@ static void threads_do_not_change_values(void **state)
     int before = pool_threads();
     FOR_EACH_ISA(t)
     for (size_t s = 0; s < COUNT(sizes); s++)
-        for (int columns = 0; columns < 2; columns++) {
+        for (int kind = 0; kind < 4; kind++) {
             size_t m = sizes[s][0], n = sizes[s][1], k = sizes[s][2];
             guarded am, bm, c[3];
             gemm_matrix a = matrix(MLX_BFLOAT16, m, k, false, 0, 5, &am);
-            gemm_matrix b = matrix(MLX_FLOAT32, k, n, columns, 0, 6, &bm);
+            gemm_matrix b = matrix(kind < 2 ? MLX_FLOAT32 : MLX_BFLOAT16, k, n, kind & 1, 0, 6, &bm);
             for (int i = 0; i < 3; i++) {
                 pool_set_threads((int[]){1, 2, 5}[i]);
                 c[i] = guarded_new(m * n * 4);
@@ -265,10 +280,15 @@ static void no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(awkward_sizes),  cmocka_unit_test(every_mix_of_formats),
-        cmocka_unit_test(large_sizes),    cmocka_unit_test(float64),
-        cmocka_unit_test(odd_strides),    cmocka_unit_test(threads_do_not_change_values),
-        cmocka_unit_test(special_values), cmocka_unit_test(conversions),
+        cmocka_unit_test(awkward_sizes),
+        cmocka_unit_test(every_mix_of_formats),
+        cmocka_unit_test(large_sizes),
+        cmocka_unit_test(bfloat16),
+        cmocka_unit_test(float64),
+        cmocka_unit_test(odd_strides),
+        cmocka_unit_test(threads_do_not_change_values),
+        cmocka_unit_test(special_values),
+        cmocka_unit_test(conversions),
         cmocka_unit_test(no_memory),
     };
     return RUN_TESTS("gemm", tests, pool_stop);

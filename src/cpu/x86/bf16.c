@@ -68,6 +68,59 @@ static void panel_bf16(const uint8_t *panel, size_t kc, int bits, int group, con
             panel_group(panel + k * QMM_PANEL, group, 8, scale, bias, out + k * QMM_PANEL);
 }
 
+/* --- dense matrices --- */
+
+/* Lanes whose elements lie along k: 64 bytes, 32 elements, of 16 lanes at a time. */
+static void pairs_along(const uint16_t *src, int64_t lane_stride, size_t lanes, size_t k, uint16_t *dst)
+{
+    for (size_t n = 0; n < QMM_PANEL; n += SIMD_LANES)
+        for (size_t p = 0; p < k; p += 32) {
+            const __mmask32 some = k - p < 32 ? ((__mmask32)1 << (k - p)) - 1 : ~(__mmask32)0;
+            __m512i v[16];
+            UNROLL for (size_t i = 0; i < 16; i++) v[i] =
+                n + i < lanes ? _mm512_maskz_loadu_epi16(some, src + (int64_t)(n + i) * lane_stride + p)
+                              : _mm512_setzero_si512();
+            transpose16(v);
+            UNROLL for (size_t i = 0; i < 16; i++)
+                _mm512_store_si512(dst + (p + 2 * i) * QMM_PANEL + 2 * n, v[i]);
+        }
+}
+
+/* Lanes side by side: two steps of k at a time. */
+static void pairs_across(const uint16_t *src, int64_t k_stride, size_t lanes, size_t k, uint16_t *dst)
+{
+    const __mmask32 there = lanes < 32 ? ((__mmask32)1 << lanes) - 1 : ~(__mmask32)0;
+    const __m512i first =
+        _mm512_set_epi32(0x2F000F, 0x2E000E, 0x2D000D, 0x2C000C, 0x2B000B, 0x2A000A, 0x290009, 0x280008,
+                         0x270007, 0x260006, 0x250005, 0x240004, 0x230003, 0x220002, 0x210001, 0x200000);
+    const __m512i second = _mm512_add_epi16(first, _mm512_set1_epi16(16));
+    for (size_t p = 0; p < (k + 31) / 32 * 32; p += 2, dst += 2 * QMM_PANEL) {
+        __m512i a = _mm512_setzero_si512(), b = a;
+        if (p < k)
+            a = _mm512_maskz_loadu_epi16(there, src + (int64_t)p * k_stride);
+        if (p + 1 < k)
+            b = _mm512_maskz_loadu_epi16(there, src + (int64_t)(p + 1) * k_stride);
+        _mm512_store_si512(dst, _mm512_permutex2var_epi16(a, first, b));
+        _mm512_store_si512(dst + QMM_PANEL, _mm512_permutex2var_epi16(a, second, b));
+    }
+}
+
+static void pairs(const uint16_t *src, int64_t lane_stride, int64_t k_stride, size_t lanes, size_t k,
+                  uint16_t *dst)
+{
+    if (k_stride == 1) {
+        pairs_along(src, lane_stride, lanes, k, dst);
+    } else if (lane_stride == 1) {
+        pairs_across(src, k_stride, lanes, k, dst);
+    } else {
+        memset(dst, 0, (k + 31) / 32 * 32 * QMM_PANEL * sizeof *dst);
+        for (size_t p = 0; p < k; p++)
+            for (size_t i = 0; i < lanes; i++)
+                dst[p / 2 * 2 * QMM_PANEL + 2 * i + p % 2] =
+                    src[(int64_t)i * lane_stride + (int64_t)p * k_stride];
+    }
+}
+
 /* --- the product --- */
 
 SIMD_INLINE __m512bh broadcast_pair(const uint16_t *x)
@@ -141,6 +194,12 @@ static uint64_t peak_bf16(size_t rounds)
     }
     UNROLL for (int i = 0; i < CHAINS; i++) __asm__ volatile("" : "+v"(acc[i]));
     return (uint64_t)rounds * CHAINS * 2 * SIMD_LANES;
+}
+
+void FILL(gemm)(gemm_kernels *t)
+{
+    t->pairs = pairs;
+    t->tile_bf16 = tile_bf16;
 }
 
 void FILL(qmm)(qmm_kernels *t)

@@ -206,6 +206,8 @@ static uint64_t peak_bf16(size_t rounds)
     return (uint64_t)(rounds / 16) * 4 * TILE * TILE * STEP;
 }
 
+void FILL(gemm)(gemm_kernels *t) { t->tile_bf16 = tile_bf16; }
+
 void FILL(qmm)(qmm_kernels *t)
 {
     t->tile_i8 = tile_i8;
