@@ -54,7 +54,14 @@ void cfg_close(cfg_file *f)
     *f = (cfg_file){0};
 }
 
-cfg cfg_root(cfg_file *f) { return (cfg){f, f->root, ""}; }
+cfg cfg_root(cfg_file *f) { return (cfg){.file = f, .node = f->root, .where = ""}; }
+
+cfg cfg_renamed(const cfg *c, const char *const *aliases)
+{
+    cfg renamed = *c;
+    renamed.aliases = aliases;
+    return renamed;
+}
 
 bool cfg_ok(const cfg *c) { return !c->file->failed; }
 
@@ -70,6 +77,9 @@ static const json_t *get(const cfg *c, const char *key, bool required)
     const json_t *v = json_object_get(c->node, key);
     if (v && !json_is_null(v))
         return v;
+    for (const char *const *a = c->aliases; a && *a; a += 2)
+        if (strcmp(a[0], key) == 0 && (v = json_object_get(c->node, a[1])) && !json_is_null(v))
+            return v;
     if (required)
         cfg_error(c, key, "is missing");
     return NULL;
@@ -84,7 +94,7 @@ cfg cfg_object(const cfg *c, const char *key, const char *where)
         cfg_error(c, key, "must be an object");
         v = NULL;
     }
-    return (cfg){c->file, v, where};
+    return (cfg){.file = c->file, .node = v, .where = where};
 }
 
 /* A whole number in [lo, hi]; 256.0 counts as one. */
@@ -154,6 +164,15 @@ const char *cfg_item(const cfg *c, const char *key, size_t i)
         return NULL;
     }
     return json_string_value(json_array_get(v, i));
+}
+
+bool cfg_number(const cfg *c, const char *key, size_t i, double *out)
+{
+    const json_t *v = json_array_get(get(c, key, false), i);
+    if (!json_is_number(v))
+        return false;
+    *out = json_number_value(v);
+    return true;
 }
 
 size_t cfg_ids(const cfg *c, const char *key, int *out, size_t max)

@@ -25,8 +25,9 @@ typedef struct cfg_file {
 /* An object of a file: the whole, or one inside. A value: copy freely while the file is open. */
 typedef struct cfg {
     cfg_file *file;
-    const json_t *node; /* NULL: absent, every key has its default */
-    const char *where;  /* "" or the object's key and a dot, for messages */
+    const json_t *node;         /* NULL: absent, every key has its default */
+    const char *where;          /* "" or the object's key and a dot, for messages */
+    const char *const *aliases; /* pairs of a key and what this file calls it, up to NULL; or NULL */
 } cfg;
 
 /* Reads a JSON object. 0, or -1 with an error that tells the line. */
@@ -39,6 +40,9 @@ bool cfg_ok(const cfg *c);
 /* Records an error "path: where key: message" and makes cfg_ok false. */
 void cfg_error(const cfg *c, const char *key, const char *message);
 
+/* The same object with other spellings: aliases are pairs of a key and how this family spells it, up to NULL;
+ * they must live as long as the result. */
+cfg cfg_renamed(const cfg *c, const char *const *aliases);
 /* Is the key there and not null? */
 bool cfg_has(const cfg *c, const char *key);
 /* The object of a key; with node NULL if it is absent. */
@@ -50,6 +54,8 @@ int cfg_count(const cfg *c, const char *key, int or_else);
 /* A finite number. */
 float cfg_float(const cfg *c, const char *key, float or_else);
 bool cfg_bool(const cfg *c, const char *key, bool or_else);
+/* Number i of a list; false if there is none. */
+bool cfg_number(const cfg *c, const char *key, size_t i, double *out);
 /* A string, valid while the file is open. */
 const char *cfg_string(const cfg *c, const char *key, const char *or_else);
 /* Item i of a list of strings, NULL if there is none. */

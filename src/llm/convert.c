@@ -18,10 +18,10 @@ typedef enum { PART_CAST, PART_WEIGHT, PART_SCALES, PART_BIASES, PART_DEQUANTIZE
 typedef struct output {
     char *name;
     part part;
-    mlx_array source;        /* PART_CAST: borrowed from the model */
-    const nn_linear *linear; /* else */
+    mlx_array *source; /* PART_CAST: the model's slot, emptied when it is written */
+    nn_linear *linear; /* else */
     mlx_dtype dtype;
-    int shape[2], ndim;
+    int shape[4], ndim;
 } output;
 
 typedef struct converter {
@@ -51,26 +51,27 @@ static output *add(converter *c, const char *path, const char *name)
     *t = (output){.name = mem_alloc(n, 1)};
     if (!t->name)
         return NULL;
-    snprintf(t->name, n, "%s.%s", path, name);
+    snprintf(t->name, n, "%s%s%s", path, *name ? "." : "", name);
     c->count++;
     return t;
 }
 
 static bool is_float(mlx_dtype t) { return t == MLX_FLOAT32 || t == MLX_FLOAT16 || t == MLX_BFLOAT16; }
 
-static int add_cast(converter *c, const char *path, const char *name, mlx_array x)
+static int add_cast(converter *c, const char *path, const char *name, mlx_array *slot)
 {
     output *t = add(c, path, name);
     if (!t)
         return -1;
-    t->source = x;
+    mlx_array x = *slot;
+    t->source = slot;
     t->dtype = c->cast && is_float(mx_dtype_of(x)) ? c->dtype : mx_dtype_of(x);
     t->ndim = mx_ndim(x);
     memcpy(t->shape, mx_shape(x), (size_t)t->ndim * sizeof *t->shape);
     return 0;
 }
 
-static int add_part(converter *c, const char *path, const char *name, const nn_linear *l, part p, int columns)
+static int add_part(converter *c, const char *path, const char *name, nn_linear *l, part p, int columns)
 {
     mlx_array numbers = nn_quantized(l) ? l->scales : l->weight;
     output *t = add(c, path, name);
@@ -79,22 +80,23 @@ static int add_part(converter *c, const char *path, const char *name, const nn_l
     t->part = p;
     t->linear = l;
     t->dtype = p == PART_WEIGHT ? MLX_UINT32 : c->cast ? c->dtype : mx_dtype_of(numbers);
-    t->ndim = 2;
-    t->shape[0] = l->out;
-    t->shape[1] = columns;
+    if (l->experts)
+        t->shape[t->ndim++] = l->experts;
+    t->shape[t->ndim++] = l->out;
+    t->shape[t->ndim++] = columns;
     return 0;
 }
 
-static int add_matrix(converter *c, const char *path, const nn_linear *l)
+static int add_matrix(converter *c, const char *path, nn_linear *l)
 {
     if (nn_quantized(l)) {
         if (c->o->dequantize)
             return add_part(c, path, "weight", l, PART_DEQUANTIZED, l->in);
-        return add_cast(c, path, "weight", l->weight) || add_cast(c, path, "scales", l->scales) ||
-               add_cast(c, path, "biases", l->biases);
+        return add_cast(c, path, "weight", &l->weight) || add_cast(c, path, "scales", &l->scales) ||
+               add_cast(c, path, "biases", &l->biases);
     }
     if (!c->o->quantize || l->in % c->group_size)
-        return add_cast(c, path, "weight", l->weight);
+        return add_cast(c, path, "weight", &l->weight);
     int words = (int)((long long)l->in * c->bits / 32), groups = l->in / c->group_size;
     return add_part(c, path, "weight", l, PART_WEIGHT, words) ||
            add_part(c, path, "scales", l, PART_SCALES, groups) ||
@@ -104,10 +106,12 @@ static int add_matrix(converter *c, const char *path, const nn_linear *l)
 static int list_module(nn_visitor *v, const nn_module *m)
 {
     converter *c = (converter *)v;
-    mlx_array bias = m->norm ? m->norm->bias : m->linear->bias;
-    if (m->norm ? add_cast(c, m->path, "weight", m->norm->weight) : add_matrix(c, m->path, m->linear))
+    if (m->param)
+        return add_cast(c, m->path, "", &m->param->value);
+    mlx_array *bias = m->norm ? &m->norm->bias : &m->linear->bias;
+    if (m->norm ? add_cast(c, m->path, "weight", &m->norm->weight) : add_matrix(c, m->path, m->linear))
         return -1;
-    return mx_is_null(bias) ? 0 : add_cast(c, m->path, "bias", bias);
+    return mx_is_null(*bias) ? 0 : add_cast(c, m->path, "bias", bias);
 }
 
 static int by_name(const void *a, const void *b)
@@ -117,15 +121,17 @@ static int by_name(const void *a, const void *b)
 
 /* --- computing them --- */
 
-/* Builds the graph of one output, with releasing before evaluation as everywhere. */
+/* Builds the graph of one output, with releasing before evaluation as everywhere. What it is made of leaves
+ * the model, so that it is gone from memory once it is written. */
 static int build(converter *c, const output *t)
 {
-    const nn_linear *l = t->linear;
+    nn_linear *l = t->linear;
     size_t mark = mx_mark();
     mlx_array out[3] = {MX_NULL, MX_NULL, MX_NULL};
     int rc = 0;
     if (t->part == PART_CAST) {
-        mx_set(&c->single, mx_contiguous(mx_astype(t->source, t->dtype)));
+        mx_set(&c->single, mx_contiguous(mx_astype(*t->source, t->dtype)));
+        mx_set(t->source, MX_NULL);
     } else if (t->part == PART_DEQUANTIZED) {
         mlx_array w = mx_dequantize(l->weight, l->scales, l->biases, l->group_size, l->bits);
         mx_set(&c->single, mx_contiguous(mx_astype(w, t->dtype)));
@@ -134,6 +140,7 @@ static int build(converter *c, const output *t)
         rc = mx_quantize(w, c->group_size, c->bits, out);
         for (int i = 0; i < 3; i++)
             mx_set(&c->parts[i], mx_contiguous(out[i]));
+        mx_set(&l->weight, MX_NULL);
         c->current = l;
     }
     mx_release(mark);
@@ -260,7 +267,7 @@ static int check_options(const lm_convert_options *o)
 static int open_source(converter *c, const char *from)
 {
     lm_load_options load = {.precision = LM_PRECISION_EXACT, .no_tokenizer = true};
-    c->model = lm_load(from, &load);
+    c->model = lm_load_lazily(from, &load);
     if (!c->model || choose_dtype(c))
         return -1;
     if (c->model->config.wide)

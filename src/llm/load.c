@@ -25,7 +25,7 @@ static int configure(lm_model *m)
     if (rc)
         return -1;
     cfg c = cfg_root(&m->config);
-    const arch *family = arch_find(&c);
+    const arch *family = arch_find(&c); /* c may become the text part */
     if (!family)
         return -1;
     m->quantization = nn_quantization_from(&c);
@@ -96,9 +96,21 @@ static int load(lm_model *m, const lm_load_options *o)
 
 lm_model *lm_load(const char *path, const lm_load_options *options)
 {
+    double start = clock_seconds();
+    lm_model *m = lm_load_lazily(path, options);
+    if (m && nn_eval(m->arch->visit, m->self)) {
+        lm_free(m);
+        return NULL;
+    }
+    if (m)
+        m->load_seconds = clock_seconds() - start;
+    return m;
+}
+
+lm_model *lm_load_lazily(const char *path, const lm_load_options *options)
+{
     static const lm_load_options NONE;
     lm_begin();
-    double start = clock_seconds();
     lm_model *m = mem_calloc(1, sizeof *m);
     if (!m)
         return NULL;
@@ -107,7 +119,6 @@ lm_model *lm_load(const char *path, const lm_load_options *options)
         lm_free(m);
         return NULL;
     }
-    m->load_seconds = clock_seconds() - start;
     return m;
 }
 

@@ -83,6 +83,7 @@ static int build(lm_session *s, size_t n, bool drawn, bool all, mlx_array *slot)
     const int last = (int)n - 1;
     kv_step step = kv_begin(&s->cache, (int)n, all ? NULL : &last, 1);
     int before = nn_drawn_rows(drawn ? (int)n : 0);
+    step.positions.total = (int)s->count;
     mlx_array logits = mx_is_null(tokens) ? tokens : m->arch->forward(m->self, tokens, &step);
     nn_drawn_rows(before);
     kv_advance(&s->cache, (int)n);

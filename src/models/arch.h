@@ -29,9 +29,12 @@ typedef struct arch {
     void (*release)(void *self);
 } arch;
 
-/* The family of a config's model_type. NULL with an error of c that lists the known ones. */
-const arch *arch_find(const cfg *c);
+/* The family of a config's model_type. A model of several parts (text and images) is known by its
+ * text_config, which *c then becomes. NULL with an error of c that lists the known ones. */
+const arch *arch_find(cfg *c);
 
-extern const arch arch_llama, arch_mistral, arch_qwen2, arch_qwen3;
+#define FAMILY(name) extern const arch arch_##name;
+#include "models/families.def"
+#undef FAMILY
 
 #endif

@@ -59,6 +59,14 @@ mlx_array nn_apply(const nn_linear *l, mlx_array x)
     return l->has_bias ? mx_add(y, l->bias) : y;
 }
 
+mlx_array nn_apply_experts(const nn_linear *l, mlx_array x, mlx_array indices, bool sorted)
+{
+    mlx_array y = nn_quantized(l) ? mx_gather_qmm(x, l->weight, l->scales, l->biases, MX_NULL, indices, true,
+                                                  l->group_size, l->bits, "affine", sorted)
+                                  : mx_gather_mm(x, mx_swapaxes(l->weight, -1, -2), MX_NULL, indices, sorted);
+    return l->has_bias ? mx_add(y, mx_expand_dims(mx_take(l->bias, indices, 0), -2)) : y;
+}
+
 mlx_array nn_embed(const nn_embedding *e, mlx_array ids)
 {
     mlx_array rows = mx_take(e->weight, ids, 0);

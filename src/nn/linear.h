@@ -4,13 +4,15 @@
 
 #include "mx.h"
 
-/* y = x W^T + b with W (out, in). The arrays are slots, filled and emptied by visitors (nn/visit.h). */
+/* y = x W^T + b with W (out, in). The arrays are slots, filled and emptied by visitors (nn/visit.h). With
+ * experts > 0 it is that many matrices of one shape: every array has a first axis (experts) more. */
 typedef struct nn_linear {
     mlx_array weight;         /* (out, in) float, or (out, in * bits / 32) uint32 when quantized */
     mlx_array scales, biases; /* (out, in / group_size); null unless quantized */
     mlx_array bias;           /* (out), or null */
-    int in, out;
+    int in, out, experts;
     bool has_bias;
+    bool conv1d;          /* the published form is (in, out) */
     int group_size, bits; /* 0 unless quantized */
     mx_precision precision;
 } nn_linear;
@@ -28,6 +30,9 @@ int nn_drawn_rows(int n);
 
 /* x (.., in) -> (.., out) in x's dtype or a wider one. */
 mlx_array nn_apply(const nn_linear *l, mlx_array x);
+/* Expert indices[..] of l applied to rows: x (.., 1, in) with indices (..) int -> (.., 1, out), where the
+ * leading axes broadcast. sorted: indices do not fall, which is faster. */
+mlx_array nn_apply_experts(const nn_linear *l, mlx_array x, mlx_array indices, bool sorted);
 /* ids (..) of any integer type -> rows (.., in) in float32. */
 mlx_array nn_embed(const nn_embedding *e, mlx_array ids);
 /* The table as an output layer: x (.., in) -> (.., out). */

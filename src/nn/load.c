@@ -1,9 +1,10 @@
 /* Loading: for each module that the model names, the checkpoint's tensors become its slots, where they lie in
- * the mapped file. Afterwards every tensor must have been used, but for those that the model declares unused.
- */
+ * the mapped file. A module that is only there in another form (a source) becomes an expression over what is
+ * there. Afterwards every tensor must have been used, but for those that the model declares unused. */
 #include "nn/load.h"
 
 #include "base/error.h"
+#include "base/mem.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -60,7 +61,7 @@ nn_quantization nn_quantization_of(const cfg *c, const char *path, nn_quantizati
     cfg q = rules(c);
     const json_t *own = json_object_get(q.node, path);
     if (json_is_object(own)) {
-        cfg rule = {q.file, own, path};
+        cfg rule = {.file = q.file, .node = own, .where = path};
         return read_rule(&rule, all);
     }
     if (json_is_false(own))
@@ -68,19 +69,51 @@ nn_quantization nn_quantization_of(const cfg *c, const char *path, nn_quantizati
     return json_is_true(own) || (has_scales && all.bits) ? all : (nn_quantization){0, 0};
 }
 
-static void tensor_name(char *out, size_t size, const char *path, const char *part)
+/* --- finding tensors --- */
+
+/* What checkpoints call a module whose path begins with `path`: as part of a model for more than text, or by
+ * an older habit. */
+static const struct prefix {
+    const char *path, *name;
+} PREFIXES[] = {
+    {"model.", "language_model.model."},
+    {"model.", "model.language_model."},
+    {"model.", "transformer."},
+    {"lm_head.", "language_model.lm_head."},
+    {"model.", ""},
+};
+
+/* The tensor of a name, or of the first other name that the checkpoint has for it. */
+static checkpoint_entry *find_name(loader *l, const char *name)
 {
-    snprintf(out, size, "%s.%s", path, part);
+    checkpoint_entry *e = checkpoint_find(l->weights, name);
+    for (size_t i = 0; !e && i < sizeof PREFIXES / sizeof *PREFIXES; i++) {
+        size_t n = strlen(PREFIXES[i].path);
+        char other[360];
+        if (strncmp(name, PREFIXES[i].path, n) != 0)
+            continue;
+        snprintf(other, sizeof other, "%s%s", PREFIXES[i].name, name + n);
+        e = checkpoint_find(l->weights, other);
+    }
+    return e;
 }
 
-static bool is_there(loader *l, const char *path, const char *part)
+static checkpoint_entry *find(loader *l, const char *path, const char *part)
 {
     char name[300];
-    tensor_name(name, sizeof name, path, part);
-    return checkpoint_find(l->weights, name) != NULL;
+    snprintf(name, sizeof name, "%s.%s", path, part);
+    return find_name(l, name);
 }
 
 static bool is_float(mlx_dtype t) { return t == MLX_FLOAT32 || t == MLX_FLOAT16 || t == MLX_BFLOAT16; }
+
+static void print_shape(char *out, size_t size, const int *shape, int ndim)
+{
+    size_t n = 0;
+    out[0] = 0;
+    for (int i = 0; i < ndim && n + 16 < size; i++)
+        n += (size_t)snprintf(out + n, size - n, i ? ", %d" : "%d", shape[i]);
+}
 
 static int check(const checkpoint_entry *e, bool packed, const int *shape, int ndim)
 {
@@ -94,39 +127,173 @@ static int check(const checkpoint_entry *e, bool packed, const int *shape, int n
         same = t->shape[i] == shape[i];
     if (same)
         return 0;
-    char has[128] = "", wants[128] = "";
-    for (int i = 0, n = 0; i < t->ndim && n < 100; i++)
-        n += snprintf(has + n, sizeof has - (size_t)n, i ? ", %d" : "%d", t->shape[i]);
-    for (int i = 0, n = 0; i < ndim; i++)
-        n += snprintf(wants + n, sizeof wants - (size_t)n, i ? ", %d" : "%d", shape[i]);
+    char has[128], wants[128];
+    print_shape(has, sizeof has, t->shape, t->ndim);
+    print_shape(wants, sizeof wants, shape, ndim);
     return error_set("%s: tensor \"%s\" has shape (%s); config.json makes it (%s)", e->file->path, t->name,
                      has, wants);
+}
+
+/* The checked tensor of an entry, or null. */
+static mlx_array use(checkpoint_entry *e, bool packed, const int *shape, size_t ndim)
+{
+    if (check(e, packed, shape, (int)ndim))
+        return MX_NULL;
+    e->used = true;
+    return safetensors_array(e->file, e->tensor);
 }
 
 /* Puts a tensor into a slot. */
 static int take(loader *l, const char *path, const char *part, bool packed, const int *shape, size_t ndim,
                 mlx_array *slot)
 {
-    char name[300];
-    tensor_name(name, sizeof name, path, part);
-    checkpoint_entry *e = checkpoint_find(l->weights, name);
+    checkpoint_entry *e = find(l, path, part);
     if (!e)
-        return error_set("tensor \"%s\" is missing from the checkpoint (%s%s)", name,
+        return error_set("tensor \"%s.%s\" is missing from the checkpoint (%s%s)", path, part,
                          l->weights->files[0].path, l->weights->n_files > 1 ? " and more" : "");
-    if (check(e, packed, shape, (int)ndim))
-        return -1;
-    e->used = true;
     size_t mark = mx_mark();
-    mx_set(slot, safetensors_array(e->file, e->tensor));
+    mx_set(slot, use(e, packed, shape, ndim));
     mx_release(mark);
     return mx_is_null(*slot) ? -1 : 0;
 }
+
+/* --- sources: a linear layer that is kept in another form --- */
+
+/* The name's entry relative to where m is visited, with the number of an expert for '*'. */
+static checkpoint_entry *find_source(loader *l, const nn_module *m, const char *name, int expert)
+{
+    char full[300];
+    const char *star = strchr(name, '*');
+    int before = star ? (int)(star - name) : (int)strlen(name);
+    int n =
+        snprintf(full, sizeof full, "%.*s%s%.*s", (int)m->outer, m->path, m->outer ? "." : "", before, name);
+    if (star && n > 0 && (size_t)n < sizeof full)
+        snprintf(full + n, sizeof full - (size_t)n, "%d%s", expert, star + 1);
+    return find_name(l, full);
+}
+
+/* What the source holds: one tensor, or the experts' stacked. shape: of one matrix or bias. */
+static mlx_array gather(loader *l, const nn_module *m, const char *name, const int *shape, size_t ndim)
+{
+    int n = m->linear->experts, whole[4] = {n};
+    memcpy(whole + 1, shape, ndim * sizeof *shape);
+    checkpoint_entry *first = find_source(l, m, name, 0);
+    if (!strchr(name, '*'))
+        return n ? use(first, false, whole, ndim + 1) : use(first, false, shape, ndim);
+    mlx_array *all = mem_calloc((size_t)n, sizeof *all), stacked = MX_NULL;
+    bool failed = !all;
+    for (int i = 0; i < n && !failed; i++) {
+        checkpoint_entry *e = find_source(l, m, name, i);
+        all[i] = e ? use(e, false, shape, ndim) : MX_NULL;
+        failed = mx_is_null(all[i]);
+        if (!e)
+            error_set("expert %d of \"%s\" is missing from the checkpoint", i, first->tensor->name);
+    }
+    if (!failed)
+        stacked = mx_stack(all, (size_t)n, 0);
+    mem_free(all);
+    return stacked;
+}
+
+/* The part of the outputs, which lie along `axis`, that is the module's. */
+static mlx_array part_of(const nn_source *s, mlx_array x, int axis, int out)
+{
+    if (!s->parts || mx_is_null(x))
+        return x;
+    int start[4] = {0}, stop[4], stride[4] = {1, 1, 1, 1}, ndim = mx_ndim(x);
+    for (int i = 0; i < ndim; i++)
+        stop[i] = mx_dim(x, i);
+    axis += ndim;
+    start[axis] = s->interleaved ? s->part : s->part * out;
+    stop[axis] = s->interleaved ? s->parts * out : (s->part + 1) * out;
+    stride[axis] = s->interleaved ? s->parts : 1;
+    return mx_slice(x, start, stop, stride);
+}
+
+static int load_source(loader *l, const nn_module *m, const nn_source *s)
+{
+    nn_linear *w = m->linear;
+    int rows = w->out * (s->parts ? s->parts : 1);
+    size_t mark = mx_mark();
+    mlx_array x = s->transposed ? mx_swapaxes(gather(l, m, s->weight, SHAPE(w->in, rows)), -1, -2)
+                                : gather(l, m, s->weight, SHAPE(rows, w->in));
+    mx_set(&w->weight, mx_contiguous(part_of(s, x, -2, w->out)));
+    bool failed = mx_is_null(w->weight);
+    if (w->has_bias && !failed) {
+        if (!s->bias || !find_source(l, m, s->bias, 0)) {
+            error_set("\"%s\" has no bias in the checkpoint", m->path);
+            failed = true;
+        } else {
+            mx_set(&w->bias, mx_contiguous(part_of(s, gather(l, m, s->bias, SHAPE(rows)), -1, w->out)));
+            failed = mx_is_null(w->bias);
+        }
+    }
+    mx_release(mark);
+    return failed ? -1 : 0;
+}
+
+/* --- modules --- */
 
 static int load_norm(loader *l, const char *path, nn_norm *n)
 {
     if (take(l, path, "weight", false, SHAPE(n->dim), &n->weight))
         return -1;
+    if (n->plus_one) {
+        size_t mark = mx_mark();
+        mx_set(&n->shifted, mx_add(mx_astype(n->weight, MLX_FLOAT32), mx_float(1, MLX_FLOAT32)));
+        mx_release(mark);
+    }
     return n->has_bias ? take(l, path, "bias", false, SHAPE(n->dim), &n->bias) : 0;
+}
+
+/* A tensor a row. */
+static int load_rows(loader *l, const nn_module *m)
+{
+    nn_param *p = m->param;
+    const char *star = strchr(p->rows, '*');
+    mlx_array *all = mem_calloc((size_t)p->shape[0], sizeof *all);
+    int rc = all && star ? 0 : -1;
+    size_t mark = mx_mark();
+    for (int i = 0; i < p->shape[0] && rc == 0; i++) {
+        char name[300];
+        snprintf(name, sizeof name, "%s.%.*s%d%s", m->path, (int)(star - p->rows), p->rows, i, star + 1);
+        checkpoint_entry *e = find_name(l, name);
+        all[i] = e ? use(e, false, p->shape + 1, 1) : MX_NULL;
+        if (mx_is_null(all[i]))
+            rc = e ? -1 : error_set("tensor \"%s\" is missing from the checkpoint", name);
+    }
+    if (rc == 0)
+        mx_set(&p->value, mx_stack(all, (size_t)p->shape[0], 0));
+    mx_release(mark);
+    mem_free(all);
+    return rc || mx_is_null(p->value) ? -1 : 0;
+}
+
+static int load_param(loader *l, const nn_module *m)
+{
+    const char *path = m->path;
+    nn_param *p = m->param;
+    checkpoint_entry *e = find_name(l, path);
+    if (!e && p->rows)
+        return load_rows(l, m);
+    if (!e)
+        return error_set("tensor \"%s\" is missing from the checkpoint (%s%s)", path,
+                         l->weights->files[0].path, l->weights->n_files > 1 ? " and more" : "");
+    size_t mark = mx_mark();
+    if (p->ndim == 1 && e->tensor->ndim == 2) /* a row of numbers as a matrix */
+        mx_set(&p->value, mx_reshape(use(e, false, SHAPE(1, p->shape[0])), SHAPE(p->shape[0])));
+    else
+        mx_set(&p->value, use(e, false, p->shape, (size_t)p->ndim));
+    mx_release(mark);
+    return mx_is_null(p->value) ? -1 : 0;
+}
+
+/* Takes one tensor of a linear layer; experts have an axis more. */
+static int take_matrix(loader *l, const char *path, const char *part, bool packed, const nn_linear *m,
+                       int columns, mlx_array *slot)
+{
+    return m->experts ? take(l, path, part, packed, SHAPE(m->experts, m->out, columns), slot)
+                      : take(l, path, part, packed, SHAPE(m->out, columns), slot);
 }
 
 static int load_quantized(loader *l, const char *path, nn_linear *m, nn_quantization q)
@@ -137,9 +304,9 @@ static int load_quantized(loader *l, const char *path, nn_linear *m, nn_quantiza
     m->group_size = q.group_size;
     m->bits = q.bits;
     int words = (int)((long long)m->in * q.bits / 32), groups = m->in / q.group_size;
-    if (take(l, path, "weight", true, SHAPE(m->out, words), &m->weight) ||
-        take(l, path, "scales", false, SHAPE(m->out, groups), &m->scales) ||
-        take(l, path, "biases", false, SHAPE(m->out, groups), &m->biases))
+    if (take_matrix(l, path, "weight", true, m, words, &m->weight) ||
+        take_matrix(l, path, "scales", false, m, groups, &m->scales) ||
+        take_matrix(l, path, "biases", false, m, groups, &m->biases))
         return -1;
     if (mx_dtype_of(m->scales) != mx_dtype_of(m->biases))
         return error_set("%s: scales are %s, biases %s; they must agree", path,
@@ -151,21 +318,65 @@ static int load_quantized(loader *l, const char *path, nn_linear *m, nn_quantiza
     return 0;
 }
 
+/* How a module is quantized; config.json knows it by the checkpoint's name. */
+static nn_quantization rule_of(loader *l, const char *path)
+{
+    const checkpoint_entry *e = find(l, path, "weight");
+    char name[300];
+    snprintf(name, sizeof name, "%s", e ? e->tensor->name : path);
+    char *end = e ? strrchr(name, '.') : NULL;
+    if (end)
+        *end = 0;
+    return nn_quantization_of(l->config, name, l->all, find(l, path, "scales") != NULL);
+}
+
+/* Is the weight known by another name than MLX's? */
+static bool is_original(loader *l, const char *path)
+{
+    const checkpoint_entry *e = find(l, path, "weight");
+    return e && strncmp(e->tensor->name, path, strlen(path)) != 0;
+}
+
+/* A matrix that is published as (in, out). */
+static int load_conv1d(loader *l, const nn_module *m)
+{
+    nn_linear *w = m->linear;
+    size_t mark = mx_mark();
+    mlx_array x = use(find(l, m->path, "weight"), false, SHAPE(w->in, w->out));
+    mx_set(&w->weight, mx_swapaxes(x, 0, 1));
+    mx_release(mark);
+    if (mx_is_null(w->weight))
+        return -1;
+    return w->has_bias ? take(l, m->path, "bias", false, SHAPE(w->out), &w->bias) : 0;
+}
+
+static int load_linear(loader *l, const nn_module *m)
+{
+    nn_linear *w = m->linear;
+    w->bits = w->group_size = 0;
+    if (!find(l, m->path, "weight"))
+        for (const nn_source *s = m->sources; s && s->weight; s++)
+            if (find_source(l, m, s->weight, 0))
+                return load_source(l, m, s);
+    nn_quantization q = rule_of(l, m->path);
+    if (!cfg_ok(l->config))
+        return -1;
+    if (w->conv1d && !q.bits && is_original(l, m->path))
+        return load_conv1d(l, m);
+    int rc = q.bits ? load_quantized(l, m->path, w, q)
+                    : take_matrix(l, m->path, "weight", false, w, w->in, &w->weight);
+    if (rc || !w->has_bias)
+        return rc;
+    return w->experts ? take(l, m->path, "bias", false, SHAPE(w->experts, w->out), &w->bias)
+                      : take(l, m->path, "bias", false, SHAPE(w->out), &w->bias);
+}
+
 static int load_module(nn_visitor *v, const nn_module *m)
 {
     loader *l = (loader *)v;
-    if (m->norm)
-        return load_norm(l, m->path, m->norm);
-    nn_linear *w = m->linear;
-    nn_quantization q = nn_quantization_of(l->config, m->path, l->all, is_there(l, m->path, "scales"));
-    if (!cfg_ok(l->config))
-        return -1;
-    w->bits = w->group_size = 0;
-    int rc = q.bits ? load_quantized(l, m->path, w, q)
-                    : take(l, m->path, "weight", false, SHAPE(w->out, w->in), &w->weight);
-    if (rc == 0 && w->has_bias)
-        rc = take(l, m->path, "bias", false, SHAPE(w->out), &w->bias);
-    return rc;
+    if (m->param)
+        return load_param(l, m);
+    return m->norm ? load_norm(l, m->path, m->norm) : load_linear(l, m);
 }
 
 static void drop(nn_visitor *v, const char *ending)
@@ -181,12 +392,27 @@ static void drop(nn_visitor *v, const char *ending)
     }
 }
 
+/* Does a tensor belong to what sees or hears? */
+static bool not_text(const char *name)
+{
+    static const char *const PARTS[] = {"vision_tower.",          "vision_model.", "visual.",
+                                        "multi_modal_projector.", "audio_tower.",  "embed_vision.",
+                                        "embed_audio.",           "mm_projector.", "vision_embed_tokens.",
+                                        "patch_merger.",          "mtp."};
+    if (strncmp(name, "model.", 6) == 0)
+        name += 6;
+    for (size_t i = 0; i < sizeof PARTS / sizeof *PARTS; i++)
+        if (strncmp(name, PARTS[i], strlen(PARTS[i])) == 0)
+            return true;
+    return false;
+}
+
 static int check_surplus(const checkpoint *c)
 {
     size_t n = 0;
     const checkpoint_entry *first = NULL;
     for (size_t i = 0; i < c->count; i++) {
-        if (c->entries[i].used)
+        if (c->entries[i].used || not_text(c->entries[i].tensor->name))
             continue;
         first = first ? first : &c->entries[i];
         n++;

@@ -19,7 +19,8 @@ nn_quantization nn_quantization_from(const cfg *c);
 nn_quantization nn_quantization_of(const cfg *c, const char *path, nn_quantization all, bool has_scales);
 
 /* Leads a visitor through the model that takes every weight from the checkpoint, in place, checking shapes
- * and dtypes. A tensor that is missing, misshapen or of no use is an error. 0 or -1. */
+ * and dtypes. What the checkpoint has in another form is not computed yet: nn_eval. A tensor that is missing,
+ * misshapen or of no use is an error. 0 or -1. */
 int nn_load(nn_visit_fn visit, void *model, checkpoint *weights, const cfg *config, mx_precision precision);
 
 #endif

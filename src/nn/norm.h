@@ -4,20 +4,25 @@
 
 #include "mx.h"
 
+typedef enum nn_norm_kind {
+    NN_RMS,   /* x / sqrt(mean(x^2) + eps) * weight */
+    NN_LAYER, /* (x - mean) / sqrt(var + eps) * weight + bias */
+} nn_norm_kind;
+
 typedef struct nn_norm {
-    mlx_array weight, bias; /* (dim), slots; bias null unless has_bias */
-    int dim;
+    nn_norm_kind kind;
+    mlx_array weight, bias; /* (dim), slots; weight null if it has none, bias null unless has_bias */
+    int dim;                /* 0: no such norm */
     bool has_bias;
+    bool plus_one;     /* what multiplies is 1 + weight .. */
+    mlx_array shifted; /* .. which this slot holds */
     float eps;
 } nn_norm;
 
-/* x / sqrt(mean(x^2) + eps) * weight. */
-static inline mlx_array nn_rms(const nn_norm *n, mlx_array x) { return mx_rms_norm(x, n->weight, n->eps); }
-
-/* (x - mean) / sqrt(var + eps) * weight + bias. */
-static inline mlx_array nn_layer_norm(const nn_norm *n, mlx_array x)
+static inline mlx_array nn_normalize(const nn_norm *n, mlx_array x)
 {
-    return mx_layer_norm(x, n->weight, n->bias, n->eps);
+    mlx_array weight = n->plus_one ? n->shifted : n->weight;
+    return n->kind == NN_RMS ? mx_rms_norm(x, weight, n->eps) : mx_layer_norm(x, weight, n->bias, n->eps);
 }
 
 #endif

@@ -53,9 +53,9 @@ static void defaults_by_family(void **state)
         assert_int_equal(info.tied, rows[i].tied);
         assert_int_equal(model.qkv_bias, rows[i].qkv_bias);
         assert_int_equal(model.o_bias, rows[i].o_bias);
-        assert_int_equal(model.head_norms, rows[i].head_norms);
-        assert_int_equal(model.window, 0);
-        assert_float_equal(model.rope.base, 10000, 0);
+        assert_int_equal(model.head_norms == HEAD_NORMS_EACH, rows[i].head_norms);
+        assert_int_equal(model.layers[0].window, 0);
+        assert_float_equal(model.rope[0].base, 10000, 0);
         assert_float_equal(model.eps, 1e-6f, 0);
         assert_ok(configure(rows[i].type, "\"tie_word_embeddings\": true") == 0);
         assert_true(model.tied);
@@ -75,14 +75,14 @@ static void both_spellings_of_rope(void **state)
         "5e5,\"type\":\"linear\",\"factor\":4}"};
     for (size_t i = 0; i < 4; i++) {
         assert_ok(configure("llama", same[i]) == 0);
-        assert_float_equal(model.rope.base, 500000, 0);
-        assert_float_equal(model.rope.scale, 0.25f, 0);
-        assert_true(mx_is_null(model.rope.freqs));
+        assert_float_equal(model.rope[0].base, 500000, 0);
+        assert_float_equal(model.rope[0].scale, 0.25f, 0);
+        assert_true(mx_is_null(model.rope[0].freqs));
     }
     assert_ok(
         configure("llama", "\"rope_scaling\": {}, \"head_dim\": 32.0, \"partial_rotary_factor\": 0.5") == 0);
     assert_int_equal(model.head_dim, 32);
-    assert_int_equal(model.rope.dims, 16);
+    assert_int_equal(model.rope[0].dims, 16);
 }
 
 static void windows_by_layer(void **state)
@@ -93,21 +93,21 @@ static void windows_by_layer(void **state)
     const char *families[] = {"llama", "mistral", "qwen2", "qwen3"};
     for (size_t i = 0; i < 4; i++) {
         assert_ok(configure(families[i], types) == 0);
-        assert_int_equal(model.window, 8);
-        assert_true(!model.layers[0].sliding && model.layers[1].sliding && !model.layers[2].sliding);
+        assert_int_equal(model.layers[1].window, 8);
+        assert_true(!(model.layers[0].window != 0) && (model.layers[1].window != 0) && !(model.layers[2].window != 0));
     }
     assert_ok(configure("llama", "\"sliding_window\": 8") == 0);
-    assert_int_equal(model.window, 0);
+    assert_int_equal(model.layers[0].window, 0);
     assert_ok(configure("mistral", "\"sliding_window\": 8") == 0);
-    assert_true(model.layers[0].sliding && model.layers[2].sliding);
+    assert_true((model.layers[0].window != 0) && (model.layers[2].window != 0));
     assert_ok(
         configure("qwen2", "\"sliding_window\": 8, \"use_sliding_window\": true, \"max_window_layers\": 2") ==
         0);
-    assert_true(!model.layers[1].sliding && model.layers[2].sliding);
+    assert_true(!(model.layers[1].window != 0) && (model.layers[2].window != 0));
     assert_ok(configure("qwen3",
                         "\"sliding_window\": 8, \"use_sliding_window\": false, \"max_window_layers\": 0") ==
               0);
-    assert_false(model.layers[0].sliding);
+    assert_false((model.layers[0].window != 0));
     refused("qwen2", "\"use_sliding_window\": true, \"max_window_layers\": 0",
             "\"sliding_window\" is missing");
     refused("llama", "\"layer_types\": [\"full_attention\"]", "for each layer");
