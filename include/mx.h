@@ -34,6 +34,7 @@
 #include "mx/matmul.h"
 #include "mx/memory.h"
 #include "mx/paged.h"
+#include "mx/recurrent.h"
 #include "mx/quantize.h"
 #include "mx/random.h"
 #include "mx/reduce.h"

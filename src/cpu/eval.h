@@ -55,6 +55,8 @@ int cpu_eval_kv_write(node *n);
 int cpu_eval_kv_read(node *n);
 int cpu_eval_kv_copy_blocks(node *n);
 int cpu_eval_paged_attention(node *n);
+int cpu_eval_gated_delta(node *n);
+int cpu_eval_selective_scan(node *n);
 int cpu_eval_random_bits(node *n);
 int cpu_eval_fft(node *n);
 int cpu_eval_qrf(node *n);

@@ -18,6 +18,7 @@
 #include "cpu/paged.h"
 #include "cpu/qmm.h"
 #include "cpu/random.h"
+#include "cpu/recurrent.h"
 #include "cpu/reduce.h"
 #include "cpu/sort.h"
 
@@ -31,6 +32,7 @@
     FAMILY(norm)        \
     FAMILY(attention)   \
     FAMILY(paged)       \
+    FAMILY(recurrent)   \
     FAMILY(fft)         \
     FAMILY(random)      \
     FAMILY(sort)
@@ -74,6 +76,7 @@ const char *cpu_isa_problem(void);
     void cpu_fill_norm_##isa(norm_kernels *t);               \
     void cpu_fill_attention_##isa(attention_kernels *t);     \
     void cpu_fill_paged_##isa(paged_kernels *t);             \
+    void cpu_fill_recurrent_##isa(recurrent_kernels *t);     \
     void cpu_fill_fft_##isa(fft_kernels *t);                 \
     void cpu_fill_random_##isa(random_kernels *t);           \
     void cpu_fill_sort_##isa(sort_kernels *t);

@@ -109,8 +109,13 @@ static int list_module(nn_visitor *v, const nn_module *m)
     if (m->param)
         return add_cast(c, m->path, "", &m->param->value);
     mlx_array *bias = m->norm ? &m->norm->bias : &m->linear->bias;
-    if (m->norm ? add_cast(c, m->path, "weight", &m->norm->weight) : add_matrix(c, m->path, m->linear))
+    nn_norm *n = m->norm;
+    bool shifted = n && n->mlx_adds && !mx_is_null(n->shifted);
+    if (n ? add_cast(c, m->path, "weight", shifted ? &n->shifted : &n->weight)
+          : add_matrix(c, m->path, m->linear))
         return -1;
+    if (shifted)
+        c->outputs[c->count - 1].dtype = MLX_FLOAT32; /* halves have no room for 1 + weight */
     return mx_is_null(*bias) ? 0 : add_cast(c, m->path, "bias", bias);
 }
 

@@ -38,7 +38,7 @@ static void read_sizes(transformer *m, const cfg *c)
     m->hidden = cfg_size(c, "hidden_size", CFG_REQUIRED);
     m->mlp = cfg_size(c, "intermediate_size", 4 * m->hidden);
     m->vocab = cfg_size(c, "vocab_size", CFG_REQUIRED);
-    m->heads = cfg_size(c, "num_attention_heads", CFG_REQUIRED);
+    m->heads = cfg_size(c, "num_attention_heads", m->attention_free ? 1 : CFG_REQUIRED);
     m->kv_heads = cfg_size(c, "num_key_value_heads", m->heads);
     m->head_dim = cfg_size(c, "head_dim", m->hidden / m->heads > 0 ? m->hidden / m->heads : 1);
     if (m->n_layers > MAX_LAYERS)
@@ -171,6 +171,7 @@ void transformer_visit_norm(const transformer *m, nn_visitor *v, const char *nam
     n->kind = m->norm_kind;
     n->eps = m->eps;
     n->plus_one = m->norm_plus_one;
+    n->mlx_adds = m->norm_mlx_adds;
     n->dim = dim;
     if (!m->norm_bare)
         nn_visit_norm(v, name, n, dim, m->norm_bias);
@@ -190,6 +191,7 @@ static void head_norm(const transformer *m, nn_visitor *v, const char *name, nn_
     n->kind = m->norm_kind;
     n->eps = m->eps;
     n->plus_one = m->norm_plus_one;
+    n->mlx_adds = m->norm_mlx_adds;
     if (m->head_norms == HEAD_NORMS_EACH)
         nn_visit_norm(v, name, n, m->head_dim, bias);
     else if (m->head_norms == HEAD_NORMS_FULL)
@@ -234,7 +236,9 @@ static void visit_attention(const transformer *m, transformer_layer *b, nn_visit
 
 static void visit_feed_forward(const transformer *m, transformer_layer *b, nn_visitor *v)
 {
-    size_t outer = nn_enter(v, "%s", m->names.mlp);
+    size_t outer = *m->names.mlp ? nn_enter(v, "%s", m->names.mlp) : v->len;
+    b->mlp.gate_scale = m->mlp_gate_scale;
+    b->mlp.down_scale = m->mlp_down_scale;
     if (b->has_moe) {
         nn_visit_moe(v, &b->moe, &m->names.moe, m->hidden);
     } else {
@@ -254,7 +258,7 @@ static void visit_layer(const transformer *m, transformer_layer *b, nn_visitor *
     block_norm(m, v, n->in_norm, &b->in_norm);
     if (b->mixer)
         b->mixer->visit(m, b->mix, v);
-    else
+    if (!b->mixer || b->mixer->beside_attention)
         visit_attention(m, b, v);
     block_norm(m, v, n->attn_out_norm, &b->attn_out_norm);
     block_norm(m, v, n->mid_norm, &b->mid_norm);

@@ -48,6 +48,7 @@ typedef struct mixer {
     void (*visit)(const transformer *m, void *self, nn_visitor *v);
     mlx_array (*forward)(const transformer *m, const void *self, int layer, mlx_array x, kv_step *step);
     kv_spec (*spec)(const transformer *m, const void *self);
+    bool beside_attention; /* the layer has attention, too, which forward calls */
 } mixer;
 
 typedef struct transformer_layer {
@@ -74,6 +75,8 @@ struct transformer {
 
     nn_norm_kind norm_kind;
     bool norm_bias, norm_plus_one, norm_bare; /* bare: without weights */
+    bool norm_mlx_adds;                       /* plus one in the published form only */
+    bool attention_free;                      /* config.json says nothing of heads; set before configure */
     head_norms head_norms;
     qkv_order qkv_order;
     bool qkv_bias, o_bias, mlp_bias, head_bias;
@@ -83,11 +86,13 @@ struct transformer {
     float scale;      /* of scores */
     float softcap;    /* of scores; 0: none */
     float clip;       /* of q, k and v; 0: none */
+    float k_scale;    /* multiplies k; 0: none */
     float q_growth;   /* q is multiplied by 1 + q_growth ln(1 + floor(position / q_growth_step)) .. */
     float q_growth_step;
     bool q_growth_bare; /* .. in layers without rotation only */
 
     float embed_scale, residual_scale, logit_scale, logit_softcap; /* 0: none */
+    float mlp_gate_scale, mlp_down_scale;                          /* 0: none */
     nn_activation activation;
     nn_rope rope[2];
     nn_moe moe; /* data that layers with experts begin with */
@@ -125,6 +130,8 @@ kv_spec transformer_layer_spec(const void *self, int layer);
 mlx_array transformer_forward(const void *self, mlx_array tokens, kv_step *step);
 void transformer_release(void *self);
 
+/* For mixers beside attention: x (B, L, hidden), normalized, to the result of the output matrix. */
+mlx_array transformer_attention(const transformer *m, int layer, mlx_array x, kv_step *step);
 /* For mixers: a norm of the family's kind. */
 void transformer_visit_norm(const transformer *m, nn_visitor *v, const char *name, nn_norm *n, int dim);
 

@@ -59,7 +59,7 @@ static heads project(const transformer *m, const transformer_layer *b, mlx_array
         v = mx_slice_axis(all, -1, wide + kv, wide + 2 * kv);
     } else {
         q = clipped(m, nn_apply(&b->q, x));
-        k = clipped(m, nn_apply(&b->k, x));
+        k = times(clipped(m, nn_apply(&b->k, x)), m->k_scale);
         v = clipped(m, nn_apply(&b->v, x));
     }
     if (m->output_gate && !mx_is_null(q))
@@ -102,7 +102,7 @@ static void rotate(const transformer *m, const transformer_layer *b, heads *h, c
     h->k = nn_rotate(&m->rope[b->rope], h->k, kv_positions(step));
 }
 
-static mlx_array attention(const transformer *m, int layer, mlx_array x, kv_step *step)
+mlx_array transformer_attention(const transformer *m, int layer, mlx_array x, kv_step *step)
 {
     const transformer_layer *b = &m->layers[layer];
     heads h = project(m, b, x);
@@ -135,7 +135,8 @@ static mlx_array block(const transformer *m, int layer, mlx_array h, kv_step *st
 {
     const transformer_layer *b = &m->layers[layer];
     mlx_array x = normalized(&b->in_norm, h);
-    mlx_array a = b->mixer ? b->mixer->forward(m, b->mix, layer, x, step) : attention(m, layer, x, step);
+    mlx_array a =
+        b->mixer ? b->mixer->forward(m, b->mix, layer, x, step) : transformer_attention(m, layer, x, step);
     a = normalized(&b->attn_out_norm, a);
     if (!m->names.mlp)
         return mx_add(h, times(a, m->residual_scale));

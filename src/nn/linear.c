@@ -67,6 +67,13 @@ mlx_array nn_apply_experts(const nn_linear *l, mlx_array x, mlx_array indices, b
     return l->has_bias ? mx_add(y, mx_expand_dims(mx_take(l->bias, indices, 0), -2)) : y;
 }
 
+mlx_array nn_apply_each(const nn_linear *l, mlx_array x)
+{
+    return nn_quantized(l) ? mx_quantized_matmul_mode(x, l->weight, l->scales, l->biases, true, l->group_size,
+                                                      l->bits, "affine")
+                           : mx_matmul(x, mx_swapaxes(l->weight, -1, -2));
+}
+
 mlx_array nn_embed(const nn_embedding *e, mlx_array ids)
 {
     mlx_array rows = mx_take(e->weight, ids, 0);

@@ -33,6 +33,8 @@ mlx_array nn_apply(const nn_linear *l, mlx_array x);
 /* Expert indices[..] of l applied to rows: x (.., 1, in) with indices (..) int -> (.., 1, out), where the
  * leading axes broadcast. sorted: indices do not fall, which is faster. */
 mlx_array nn_apply_experts(const nn_linear *l, mlx_array x, mlx_array indices, bool sorted);
+/* One matrix for each entry of axis -3: x (.., experts, n, in) -> (.., experts, n, out). */
+mlx_array nn_apply_each(const nn_linear *l, mlx_array x);
 /* ids (..) of any integer type -> rows (.., in) in float32. */
 mlx_array nn_embed(const nn_embedding *e, mlx_array ids);
 /* The table as an output layer: x (.., in) -> (.., out). */

@@ -15,6 +15,7 @@ typedef struct loader {
     const cfg *config;
     nn_quantization all;
     mx_precision precision;
+    bool mlx_form; /* a convolution's weight is (channels, size, 1), not (channels, 1, size) */
 } loader;
 
 static bool bits_known(int bits)
@@ -210,9 +211,28 @@ static mlx_array part_of(const nn_source *s, mlx_array x, int axis, int out)
     return mx_slice(x, start, stop, stride);
 }
 
+/* The experts' rows out of one matrix. */
+static mlx_array blocks_of(loader *l, const nn_module *m, const nn_source *s)
+{
+    nn_linear *w = m->linear;
+    int rows = s->transposed ? w->in : w->out, columns = s->transposed ? w->out : w->in;
+    mlx_array all = use(find_source(l, m, s->weight, 0), false, SHAPE(w->experts * s->block, columns));
+    if (mx_is_null(all))
+        return all;
+    mlx_array x = mx_reshape(all, SHAPE(w->experts, s->block, columns));
+    x = mx_slice_axis(x, 1, s->first, s->first + rows);
+    return s->transposed ? mx_swapaxes(x, -1, -2) : x;
+}
+
 static int load_source(loader *l, const nn_module *m, const nn_source *s)
 {
     nn_linear *w = m->linear;
+    if (s->block) {
+        size_t mark = mx_mark();
+        mx_set(&w->weight, mx_contiguous(blocks_of(l, m, s)));
+        mx_release(mark);
+        return mx_is_null(w->weight) ? -1 : 0;
+    }
     int rows = w->out * (s->parts ? s->parts : 1);
     size_t mark = mx_mark();
     mlx_array x = s->transposed ? mx_swapaxes(gather(l, m, s->weight, SHAPE(w->in, rows)), -1, -2)
@@ -238,7 +258,7 @@ static int load_norm(loader *l, const char *path, nn_norm *n)
 {
     if (take(l, path, "weight", false, SHAPE(n->dim), &n->weight))
         return -1;
-    if (n->plus_one) {
+    if (n->plus_one && !(n->mlx_adds && l->mlx_form)) {
         size_t mark = mx_mark();
         mx_set(&n->shifted, mx_add(mx_astype(n->weight, MLX_FLOAT32), mx_float(1, MLX_FLOAT32)));
         mx_release(mark);
@@ -269,6 +289,22 @@ static int load_rows(loader *l, const nn_module *m)
     return rc || mx_is_null(p->value) ? -1 : 0;
 }
 
+/* Are the axes the same but for those of length 1? */
+static bool same_numbers(const safetensors_tensor *t, const nn_param *p)
+{
+    int i = 0, k = 0;
+    for (;; i++, k++) {
+        while (i < t->ndim && t->shape[i] == 1)
+            i++;
+        while (k < p->ndim && p->shape[k] == 1)
+            k++;
+        if (i == t->ndim || k == p->ndim)
+            return i == t->ndim && k == p->ndim;
+        if (t->shape[i] != p->shape[k])
+            return false;
+    }
+}
+
 static int load_param(loader *l, const nn_module *m)
 {
     const char *path = m->path;
@@ -280,8 +316,9 @@ static int load_param(loader *l, const nn_module *m)
         return error_set("tensor \"%s\" is missing from the checkpoint (%s%s)", path,
                          l->weights->files[0].path, l->weights->n_files > 1 ? " and more" : "");
     size_t mark = mx_mark();
-    if (p->ndim == 1 && e->tensor->ndim == 2) /* a row of numbers as a matrix */
-        mx_set(&p->value, mx_reshape(use(e, false, SHAPE(1, p->shape[0])), SHAPE(p->shape[0])));
+    if (same_numbers(e->tensor, p))
+        mx_set(&p->value, mx_reshape(use(e, false, e->tensor->shape, (size_t)e->tensor->ndim), p->shape,
+                                     (size_t)p->ndim));
     else
         mx_set(&p->value, use(e, false, p->shape, (size_t)p->ndim));
     mx_release(mark);
@@ -423,6 +460,17 @@ static int check_surplus(const checkpoint *c)
                      first->file->path, first->tensor->name, n > 1 ? " and others are" : " is");
 }
 
+static bool has_mlx_convolution(const checkpoint *c)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        const safetensors_tensor *t = c->entries[i].tensor;
+        size_t n = strlen(t->name);
+        if (n > 13 && strcmp(t->name + n - 13, "conv1d.weight") == 0)
+            return t->ndim == 3 && t->shape[2] == 1 && t->shape[1] != 1;
+    }
+    return false;
+}
+
 int nn_load(nn_visit_fn visit, void *model, checkpoint *weights, const cfg *config, mx_precision precision)
 {
     loader l = {.v = {.module = load_module, .unused = drop},
@@ -432,6 +480,7 @@ int nn_load(nn_visit_fn visit, void *model, checkpoint *weights, const cfg *conf
                 .precision = precision};
     if (!cfg_ok(config))
         return -1;
+    l.mlx_form = has_mlx_convolution(weights);
     visit(model, &l.v);
     return l.v.failed ? -1 : check_surplus(weights);
 }

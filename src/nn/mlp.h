@@ -20,8 +20,9 @@ typedef struct nn_mlp {
     nn_activation activation;
     nn_linear gate, up, down; /* gate and up in one: in `gate`, with 2 * width outputs */
     int width;
-    nn_norm norm;   /* dim 0: none */
-    nn_xielu xielu; /* for that activation */
+    nn_norm norm;                 /* dim 0: none */
+    nn_xielu xielu;               /* for that activation */
+    float gate_scale, down_scale; /* multiply gate and the result; 0: none */
 } nn_mlp;
 
 /* bias: of all matrices. activation and, with a norm, its eps are set before. */

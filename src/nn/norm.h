@@ -15,13 +15,14 @@ typedef struct nn_norm {
     int dim;                /* 0: no such norm */
     bool has_bias;
     bool plus_one;     /* what multiplies is 1 + weight .. */
+    bool mlx_adds;     /* (in MLX's form of this family the weight itself) */
     mlx_array shifted; /* .. which this slot holds */
     float eps;
 } nn_norm;
 
 static inline mlx_array nn_normalize(const nn_norm *n, mlx_array x)
 {
-    mlx_array weight = n->plus_one ? n->shifted : n->weight;
+    mlx_array weight = mx_is_null(n->shifted) ? n->weight : n->shifted;
     return n->kind == NN_RMS ? mx_rms_norm(x, weight, n->eps) : mx_layer_norm(x, weight, n->bias, n->eps);
 }
 

@@ -201,6 +201,14 @@ nn_rope nn_rope_of_type(const cfg *c, const char *layer_type, int head_dim, floa
     return read(c, own.node ? &own : &parameters, head_dim, theta);
 }
 
+float nn_rope_score_scale(const cfg *c)
+{
+    cfg parameters = cfg_object(c, "rope_parameters", "rope_parameters.");
+    cfg s = parameters.node ? parameters : cfg_object(c, "rope_scaling", "rope_scaling.");
+    float all = cfg_float(&s, "mscale_all_dim", 0), m = yarn_scale(cfg_float(&s, "factor", 1), all);
+    return all != 0 ? m * m : 1;
+}
+
 void nn_rope_free(nn_rope *r)
 {
     mx_set(&r->freqs, MX_NULL);

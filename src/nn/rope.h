@@ -29,6 +29,8 @@ typedef struct nn_positions {
 nn_rope nn_rope_from(const cfg *c, int head_dim);
 /* The same where rope_parameters may have an object for each layer type. theta: the default. */
 nn_rope nn_rope_of_type(const cfg *c, const char *layer_type, int head_dim, float theta);
+/* What yarn's mscale_all_dim multiplies the scores of latent attention with. */
+float nn_rope_score_scale(const cfg *c);
 void nn_rope_free(nn_rope *r);
 /* Rotates x (B, H, L, D). */
 mlx_array nn_rotate(const nn_rope *r, mlx_array x, nn_positions at);

@@ -26,6 +26,7 @@ typedef struct nn_source {
     bool transposed;  /* (in, out) */
     int part, parts;  /* the outputs are part `part` of `parts` (0: all) .. */
     bool interleaved; /* .. that take turns row by row, instead of one behind another */
+    int block, first; /* the experts' rows lie in one matrix, `block` rows each, from `first` on; 0: not so */
 } nn_source;
 
 /* A parameter that is an array of any shape. */

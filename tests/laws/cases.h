@@ -437,6 +437,21 @@ static mlx_array paged(const mlx_array *x)
                                      mx_from((int[]){0, 3}, SHAPE(2), MLX_INT32), MX_NULL, &p);
     return mx_add(y, mx_sum(mx_kv_read(pool, slots, &p.layout, true), SHAPE(1), true));
 }
+/* Both results of a recurrence in one. */
+static mlx_array both(const mlx_array *out)
+{
+    return mx_add(mx_sum(out[0], SHAPE(0), false), mx_sum(out[1], SHAPE(1), false));
+}
+static mlx_array gated_delta(const mlx_array *x)
+{
+    mlx_array out[2], g = mx_mean(x[1], SHAPE(-1), false), beta = mx_mean(x[2], SHAPE(-1), false);
+    return mx_gated_delta(x[0], x[0], x[1], g, beta, x[2], out) ? MX_NULL : both(out);
+}
+static mlx_array selective_scan(const mlx_array *x)
+{
+    mlx_array out[2], dt = mx_mean(x[0], SHAPE(-1), false), a = mx_mean(x[2], SHAPE(1, 2), false);
+    return mx_selective_scan(x[0], dt, a, x[1], x[1], x[2], out) ? MX_NULL : both(out);
+}
 /* r0 = a + b; r1 = sin(r0); r0 = r1 < r0 ? r1 : r0; r0 * b */
 static mlx_array compiled(const mlx_array *x)
 {
@@ -815,6 +830,16 @@ static const law laws[] = {
      3,
      SINGLE | SKIP_HALVES | SKIP_EMPTY | SKIP_EXPORT,
      {F(3, {3, 4, 6}), F(3, {3, 2, 6}), F(3, {3, 2, 5})}},
+    {"gated delta",
+     gated_delta,
+     3,
+     SINGLE | SKIP_HALVES | SKIP_EMPTY | SKIP_EXPORT,
+     {F(3, {4, 2, 5}), F(3, {4, 4, 4}), F(3, {4, 5, 4})}},
+    {"selective scan",
+     selective_scan,
+     3,
+     SINGLE | SKIP_HALVES | SKIP_EMPTY | SKIP_EXPORT,
+     {F(3, {3, 4, 6}), F(3, {3, 2, 5}), F(3, {4, 5, 6})}},
     {"random_bits", random_bits, 1, SKIP_EMPTY, {CUBE}},
     {"fft", fft, 1, SINGLE, {CUBE}},
     {"ifft", ifft, 1, SINGLE, {CUBE}},

@@ -68,12 +68,12 @@ static void check(const law *l, bool *met)
     mx_imported_function_free(f);
 }
 
-/* What calls functions of the program, what is a constant by then, and what works on a pool, whose bytes are
- * one back end's business. */
+/* What calls functions of the program, what is a constant by then, and what only the engine has: work on a
+ * pool, whose bytes are one back end's business, and recurrences. */
 static bool is_left_out(int prim)
 {
     return prim_table[prim].flags & PRIM_CALLS || prim == PRIM_Load ||
-           (prim >= PRIM_KVWrite && prim <= PRIM_PagedAttention);
+           (prim >= PRIM_KVWrite && prim <= PRIM_SelectiveScan);
 }
 
 static void all_primitives_come_back(void **state)
