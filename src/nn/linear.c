@@ -23,10 +23,10 @@ static mlx_array product(const nn_linear *l, mlx_array x)
 }
 
 /* Rows [begin, end) of x (1, L, in) as rows of many are computed. */
-static mlx_array as_many(const nn_linear *l, mlx_array x, int begin, int end, int few)
+static mlx_array as_many(const nn_linear *l, mlx_array x, int begin, int end)
 {
     mlx_array rows = mx_slice_axis(x, 1, begin, end);
-    int missing = few + 1 - (end - begin);
+    int missing = mx_many_rows(nn_quantized(l)) - (end - begin);
     if (missing <= 0)
         return product(l, rows);
     const mlx_array padded[] = {rows, mx_zeros(SHAPE(1, missing, mx_dim(x, 2)), mx_dtype_of(x))};
@@ -39,13 +39,13 @@ static mlx_array by_kind(const nn_linear *l, mlx_array x)
     int L = mx_dim(x, 1), n = drawn < L ? drawn : L, few = mx_few_rows(nn_quantized(l)), count = 0;
     if (n == L && L <= few)
         return product(l, x);
-    if (n == 0 && L > few)
+    if (n == 0 && L >= mx_many_rows(nn_quantized(l)))
         return product(l, x);
     mlx_array *parts = mem_alloc((size_t)(n / few + 2), sizeof *parts), y = MX_NULL;
     for (int at = 0; parts && at < n; at += few)
         parts[count++] = product(l, mx_slice_axis(x, 1, at, at + few < n ? at + few : n));
     if (parts && n < L)
-        parts[count++] = as_many(l, x, n, L, few);
+        parts[count++] = as_many(l, x, n, L);
     if (parts)
         y = count == 1 ? parts[0] : mx_concatenate(parts, (size_t)count, 1);
     mem_free(parts);

@@ -203,7 +203,7 @@ static double worst; /* error over the sum of magnitudes, of float32 results */
 
 static void product_check(const qmm_kernels *t, const char *isa, const matrix *w, const product *p)
 {
-    const double *wanted = p->may_round && t->tile_bf16 && p->m > QMM_GEMV_ROWS ? p->rounded : p->want;
+    const double *wanted = p->may_round && t->tile_bf16 && p->m > QMM_FEW_ROWS ? p->rounded : p->want;
     double rounding = p->y_dtype == MLX_FLOAT32 ? 0 : p->y_dtype == MLX_FLOAT16 ? 0x1p-11 : 0x1p-8;
     for (size_t i = 0; i < p->m * p->out; i++) {
         double got = get(p->y.p, p->y_dtype, i), want = wanted[i], error = fabs(got - want);

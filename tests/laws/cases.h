@@ -444,7 +444,7 @@ static mlx_array both(const mlx_array *out)
 }
 static mlx_array gated_delta(const mlx_array *x)
 {
-    mlx_array out[2], g = mx_mean(x[1], SHAPE(-1), false), beta = mx_mean(x[2], SHAPE(-1), false);
+    mlx_array out[2], g = mx_mean(x[1], SHAPE(-1), false), beta = mx_mean(x[2], SHAPE(1), false);
     return mx_gated_delta(x[0], x[0], x[1], g, beta, x[2], out) ? MX_NULL : both(out);
 }
 static mlx_array selective_scan(const mlx_array *x)

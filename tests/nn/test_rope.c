@@ -100,7 +100,7 @@ static void refusals(void **state)
     (void)state;
     static const char *const rows[][2] = {
         {"{\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2}}", "\"rope_scaling.rope_type\" is of a kind"},
-        {"{\"rope_parameters\":{\"rope_type\":\"longrope\"}}", "\"rope_parameters.rope_type\" is of a kind"},
+        {"{\"rope_parameters\":{\"rope_type\":\"dynamic\"}}", "\"rope_parameters.rope_type\" is of a kind"},
         {"{\"rope_parameters\":{\"full_attention\":{\"rope_theta\":1}}}", "differs by layer type"},
         {"{\"rope_scaling\":{\"type\":\"linear\"}}", "must be above 0"},
         {"{\"rope_scaling\":[]}", "must be an object"},
