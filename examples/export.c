@@ -33,7 +33,7 @@ int main(int argc, char **argv)
     mlx_node_namer_set_name(names, y, "y");
     mlx_export_to_dot(stdout, names, out);
     mlx_array_eval(y);
-    printf("f(x) = %.4f %.4f\n", (double)mlx_array_data_float32(y)[0], (double)mlx_array_data_float32(y)[1]);
+    printf("\nf(x) = %.4f %.4f\n", (double)mlx_array_data_float32(y)[0], (double)mlx_array_data_float32(y)[1]);
     mlx_node_namer_free(names);
     mlx_imported_function_free(read);
     mlx_closure_free(f);

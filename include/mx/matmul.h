@@ -33,7 +33,8 @@ MX_API mlx_array mx_hadamard_transform(mlx_array a, const float *scale);
 MX_API int mx_quantize(mlx_array w, int group_size, int bits, mlx_array out[3]);
 MX_API mlx_array mx_dequantize(mlx_array w, mlx_array scales, mlx_array biases, int group_size, int bits);
 /* Products of so many rows or fewer give each row the bits that it has alone; those of mx_many_rows or more
- * give each the bits that it has among any number of these. quantized: of quantized_matmul, else of matmul with w^T. */
+ * give each the bits that it has among any number of these. quantized: of quantized_matmul, else of matmul
+ * with w^T. */
 MX_API int mx_few_rows(bool quantized);
 MX_API int mx_many_rows(bool quantized);
 /* x (.., M, K) @ dequantize(w).T when transpose (w (N, K*bits/32)), else x @ dequantize(w). Result dtype

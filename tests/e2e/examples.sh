@@ -31,7 +31,7 @@ check files_safetensors says '^safetensors: array\(\[\[1, 2\.5\],$'
 check files_gguf says '^name: an example$'
 check files_npy says '^npy: array\(\[\[1, 2\.5\],$'
 run export "$tmp"
-check export_dot says 'label="Exp"'
+check export_dot says 'label ="Exp"'
 check export_runs says '^f\(x\) = 0\.6931 2\.3133$'
 run linalg
 check linalg_solve says '^solve: 0\.800 1\.400$'

@@ -55,7 +55,7 @@ check cache_of_another_model says 'was made by' err
 mica generate --prompt-cache-file "$STORY/config.json" -p "x"
 check no_cache [ "$code" = 1 ]
 mica cache_prompt --model "$STORY" -p x
-check cache_file_is_missing says -- '--prompt-cache-file is missing' err
+check cache_file_is_missing says 'prompt-cache-file is missing' err
 
 # Sampling: the same seed gives the same text, another one another.
 sample() { "$MICA" generate --model "$STORY" -p "Tell me a story." -m 30 --verbose false --temp 1 --top-p 0.95 "$@"; }
