@@ -98,11 +98,12 @@ static void make_codes(const kv_block *b, const float *x, size_t n, float invers
 static void put_codes(const kv_block *b, char *head, size_t position, size_t d, const uint32_t *codes,
                       size_t n, bool key)
 {
-    size_t size = 4 / b->per;
-    char *p = head + (key ? kv_key_word(b, position, 0) : b->v / 4 + kv_value_word(b, position, 0)) * 4;
+    size_t size = b->word / b->per;
+    char *p =
+        head + (key ? kv_key_word(b, position, 0) : b->v / b->word + kv_value_word(b, position, 0)) * b->word;
     for (size_t i = 0; i < n; i++, d++) {
         size_t sub = key ? d % b->per : position % b->per, word = key ? d / b->per * KV_POSITIONS : d;
-        char *to = p + word * 4 + (size ? sub * size : sub % 4);
+        char *to = p + word * b->word + (size ? sub * size : sub % 4);
         if (b->kind == KV_INT4) {
             uint32_t shift = sub < 4 ? 0 : 4;
             *to = (char)((((uint8_t)*to) & (0xF0u >> shift)) | codes[i] << shift);
@@ -183,7 +184,8 @@ static float load_number(const kv_block *b, const char *head, size_t position, s
 {
     size_t word = key ? kv_key_word(b, position, d) : kv_value_word(b, position, d);
     size_t groups = key ? b->k_groups : b->v_groups;
-    float x = kv_number(b, kv_get(b, head + (key ? 0 : b->v) + word * 4, (key ? d : position) % b->per), key);
+    float x =
+        kv_number(b, kv_get(b, head + (key ? 0 : b->v) + word * b->word, (key ? d : position) % b->per), key);
     if (!b->group)
         return x;
     const char *scales =

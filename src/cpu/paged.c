@@ -72,12 +72,12 @@ static size_t first_seen(const paged_args *a, size_t position)
 /* The values of a head's block whose positions from n on are zeros, scales too. */
 static void copy_values(const kv_block *b, const char *from, size_t n, char *to)
 {
-    size_t line = b->v_width * 4, sets = b->kind == KV_INT4 ? 2 * b->v_groups : b->v_groups;
+    size_t line = b->v_width * b->word, sets = b->kind == KV_INT4 ? 2 * b->v_groups : b->v_groups;
     size_t whole = n / b->per, lines = KV_POSITIONS / b->per, scales = b->v_scales - b->v;
     memcpy(to, from, b->head - b->v);
     for (size_t d = 0; d < b->v_width && n % b->per; d++)
         for (size_t e = n % b->per; e < b->per; e++)
-            kv_put(b, to + whole * line + d * 4, e, 0);
+            kv_put(b, to + whole * line + d * b->word, e, 0);
     whole += n % b->per != 0;
     memset(to + whole * line, 0, (lines - whole) * line);
     for (size_t s = 0; s < sets; s++)
@@ -91,8 +91,8 @@ static void values_of_keys(const kv_block *keys, const kv_block *b, const char *
     memset(to, 0, b->head - b->v);
     for (size_t d = 0; d < b->v_dim; d++)
         for (size_t j = 0; j < KV_POSITIONS; j++)
-            kv_put(b, to + kv_value_word(b, j, d) * 4, j % b->per,
-                   kv_get(keys, from + kv_key_word(keys, j, d) * 4, d % b->per) ^ flip);
+            kv_put(b, to + kv_value_word(b, j, d) * b->word, j % b->per,
+                   kv_get(keys, from + kv_key_word(keys, j, d) * b->word, d % b->per) ^ flip);
     size_t bytes = b->v_groups * KV_POSITIONS * 2, scales = b->v_scales - b->v;
     memcpy(to + scales, from + keys->k_scales, bytes);
     if (b->kind == KV_INT4)

@@ -106,20 +106,26 @@ static size_t work_bytes(const kv_block *b, size_t rows)
 
 #define NAME(n)     n##_f32
 #define PER         1
+#define WORD        4
+#define LOAD(p)     simd_load_f32(p)
 #define KEY(x, i)   (x)
 #define VALUE(x, i) (x)
 #define GROUPED     0
 #include "cpu/isa/paged_tmpl.h"
 
 #define NAME(n)     n##_f16
-#define PER         2
-#define KEY(x, i)   ((i) ? simd_second_f16(x) : simd_first_f16(x))
-#define VALUE(x, i) KEY(x, i)
+#define PER         1
+#define WORD        2
+#define LOAD(p)     simd_load_f16(p)
+#define KEY(x, i)   (x)
+#define VALUE(x, i) (x)
 #define GROUPED     0
 #include "cpu/isa/paged_tmpl.h"
 
 #define NAME(n)     n##_bf16
 #define PER         2
+#define WORD        4
+#define LOAD(p)     simd_load_f32(p)
 #define KEY(x, i)   ((i) ? simd_second_bf16(x) : simd_first_bf16(x))
 #define VALUE(x, i) KEY(x, i)
 #define GROUPED     0
@@ -127,6 +133,8 @@ static size_t work_bytes(const kv_block *b, size_t rows)
 
 #define NAME(n)     n##_int8
 #define PER         4
+#define WORD        4
+#define LOAD(p)     simd_load_f32(p)
 #define KEY(x, i)   bytes(x, i)
 #define VALUE(x, i) signed_bytes(x, i)
 #define GROUPED     8
@@ -134,6 +142,8 @@ static size_t work_bytes(const kv_block *b, size_t rows)
 
 #define NAME(n)     n##_int4
 #define PER         8
+#define WORD        4
+#define LOAD(p)     simd_load_f32(p)
 #define KEY(x, i)   nibbles(x, i)
 #define VALUE(x, i) nibbles(x, i)
 #define GROUPED     4

@@ -2,6 +2,7 @@
  *
  *   NAME(n)    names of this kind
  *   PER        numbers of a word
+ *   WORD       bytes of a word, and LOAD(p) a vector of them
  *   KEY(x, i)  number i of each word of x, a vector of words of keys; VALUE(x, i) of values
  *   GROUPED    0, 8 or 4: with scales, and for 4 with biases, for each group
  *
@@ -19,7 +20,9 @@ SIMD_INLINE void NAME(scores_part)(const size_t R, const size_t B, const paged_t
     for (size_t b = 0; b < B; b++)
         UNROLL
     for (size_t v = 0; v < BLOCK_VECTORS; v++) {
-        simd_f32 x = simd_load_f32(t->keys[i + b] + w * KV_LINE + v * sizeof(simd_f32));
+        size_t at = (w * KV_POSITIONS + v * SIMD_LANES) * WORD;
+        simd_f32 x = LOAD(t->keys[i + b] + at);
+        FETCH(t->keys[i + b + (row ? 0 : PAGED_AHEAD)] + at);
         UNROLL
         for (size_t e = 0; e < PER; e++) {
             simd_f32 k = KEY(x, e);
@@ -105,11 +108,12 @@ SIMD_INLINE void NAME(values_part)(const size_t R, const size_t C, const paged_t
     simd_f32 sum[8][4] = {0};
     const size_t width = t->block->v_width;
     for (size_t i = 0; i < t->blocks; i++) {
-        const char *x = t->values[i] + d * 4;
-        for (size_t j = 0; j < KV_POSITIONS; j += PER, x += width * 4, p += PER)
+        const char *x = t->values[i] + d * WORD, *next = row ? x : t->values[i + PAGED_AHEAD] + d * WORD;
+        for (size_t j = 0; j < KV_POSITIONS; j += PER, x += width * WORD, next += width * WORD, p += PER)
             UNROLL
         for (size_t c = 0; c < C; c++) {
-            simd_f32 word = simd_load_f32(x + c * sizeof(simd_f32));
+            simd_f32 word = LOAD(x + c * SIMD_LANES * WORD);
+            FETCH(next + c * SIMD_LANES * WORD);
             UNROLL
             for (size_t e = 0; e < PER; e++) {
                 simd_f32 v = VALUE(word, e);
@@ -181,6 +185,8 @@ static void NAME(values)(const paged_tile *t)
 
 #undef NAME
 #undef PER
+#undef WORD
+#undef LOAD
 #undef KEY
 #undef VALUE
 #undef GROUPED
