@@ -87,10 +87,10 @@ struct qmm_kernels {
     /* One activation row of k elements: codes in `order`, zero up to the padding; scale and sum by group. */
     void (*input_i8)(const void *x, mlx_dtype t, size_t k, int group, qmm_order order, int8_t *q,
                      float *scale, float *sum);
-    /* The same with QMM_DIGITS rows of digits, the first weighing most: x = scale * (d0 * 2^16 + d1 * 2^8 +
-     * d2), within half a millionth of the largest of its group. */
+    /* The same with QMM_DIGITS rows of digits, `row` apart, the first weighing most: x = scale * (d0 * 2^16 +
+     * d1 * 2^8 + d2), within half a millionth of the largest of its group. */
     void (*input_exact)(const void *x, mlx_dtype t, size_t k, int group, qmm_order order, int8_t *q,
-                        float *scale, float *sum);
+                        size_t row, float *scale, float *sum);
     /* And as floats, in natural order. */
     void (*input_f32)(const void *x, mlx_dtype t, size_t k, int group, float *f, float *sum);
     /* n floats to another dtype. */

@@ -42,10 +42,15 @@ static void prepare(const job *j, const void *x, mlx_dtype x_dtype, size_t xs)
 {
     const size_t digits = j->int8 ? 1 : QMM_DIGITS, k = j->w->k;
     const qmm_order order = j->w->bits == 4 ? QMM_SPLIT : QMM_NATURAL;
-    for (size_t m = 0; m < j->m; m++)
-        (j->int8 ? j->kernels->input_i8 : j->kernels->input_exact)(
-            (const uint8_t *)x + m * xs * dtype_bytes(x_dtype), x_dtype, k, j->w->group, order,
-            j->x + m * digits * j->row, j->scale + m * j->groups, j->sum + m * j->groups);
+    for (size_t m = 0; m < j->m; m++) {
+        const uint8_t *row = (const uint8_t *)x + m * xs * dtype_bytes(x_dtype);
+        int8_t *q = j->x + m * digits * j->row;
+        float *scale = j->scale + m * j->groups, *sum = j->sum + m * j->groups;
+        if (j->int8)
+            j->kernels->input_i8(row, x_dtype, k, j->w->group, order, q, scale, sum);
+        else
+            j->kernels->input_exact(row, x_dtype, k, j->w->group, order, q, j->row, scale, sum);
+    }
 }
 
 /* By kernels for QMM_GEMV_ROWS activation rows: more of them as parts, so many weight rows at a time that
@@ -109,7 +114,7 @@ int cpu_qmm_few(const qmm_kernels *kernels, const quant_matrix *w, void *const *
 {
     job j = {.kernels = kernels, .w = w, .y = y, .count = count, .m = m, .y_dtype = y_dtype};
     j.int8 = precision == MX_INT8 && (w->bits == 4 || w->bits == 8);
-    j.row = round_up(w->k, QMM_PAD);
+    j.row = round_up(w->k, QMM_PAD) + LINE; /* rows a page apart would meet in the same cache sets */
     j.groups = round_up(w->k / (size_t)w->group, QMM_PAD_GROUPS);
     const size_t rows = all_rows(&j), input = round_up(m * j.row * (j.int8 ? 1 : QMM_DIGITS), LINE);
     const size_t scales = round_up(m * j.groups * sizeof(float), LINE);

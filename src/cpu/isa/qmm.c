@@ -113,7 +113,7 @@ static int32_t fix_group(const float *f, int n, int32_t *v, float *scale)
 }
 
 static void input_exact(const void *x, mlx_dtype t, size_t k, int group, qmm_order order, int8_t *q,
-                        float *scale, float *sum)
+                        size_t row, float *scale, float *sum)
 {
     float f[128];
     int32_t v[128];
@@ -121,14 +121,14 @@ static void input_exact(const void *x, mlx_dtype t, size_t k, int group, qmm_ord
     const size_t groups = k / (size_t)group, padded = (k + QMM_PAD - 1) / QMM_PAD * QMM_PAD;
     const size_t whole = k / QMM_PAD * QMM_PAD;
     for (size_t d = 0; d < QMM_DIGITS; d++)
-        memset(q + d * padded + whole, 0, padded - whole);
+        memset(q + d * row + whole, 0, padded - whole);
     for (size_t g = 0; g < groups; g++) {
         load_group(x, t, g * (size_t)group, group, f);
         int32_t total = fix_group(f, group, v, scale + g);
         sum[g] = (float)total * scale[g];
         split_digits(v, group, digits);
         for (size_t d = 0; d < QMM_DIGITS; d++)
-            place_codes(digits[d], g * (size_t)group, group, order, q + d * padded);
+            place_codes(digits[d], g * (size_t)group, group, order, q + d * row);
     }
     for (size_t g = groups; g % QMM_PAD_GROUPS; g++)
         scale[g] = sum[g] = 0;

@@ -147,6 +147,17 @@ SIMD_INLINE void add_span(block *b, int bits, int digits)
     }
 }
 
+/* Asks for the scales and biases of the rows behind `row` and its block. */
+static void ask_for_scales(const block *b, size_t row)
+{
+    const quant_matrix *w = b->j->w;
+    const size_t size = b->groups * scale_size(w->scale_dtype), at = (row + ROWS) * size;
+    for (size_t i = 0; i < ROWS * size; i += 64) {
+        __builtin_prefetch((const void *)((uintptr_t)w->scales + at + i), 0, 2);
+        __builtin_prefetch((const void *)((uintptr_t)w->biases + at + i), 0, 2);
+    }
+}
+
 SIMD_INLINE void batch(const qmm_rows *j, size_t begin, size_t end, int bits, int digits)
 {
     const quant_matrix *w = j->w;
@@ -158,6 +169,7 @@ SIMD_INLINE void batch(const qmm_rows *j, size_t begin, size_t end, int bits, in
             b.row[i] = row + (i < n ? i : n - 1);
         memset(b.acc, 0, j->m * sizeof *b.acc);
         b.next = (const uint8_t *)((uintptr_t)w->w + (row + ROWS) * b.row_bytes);
+        ask_for_scales(&b, row);
         for (b.first = 0; b.first < b.groups; b.first += QMM_SPAN)
             add_span(&b, bits, digits);
         for (size_t m = 0; m < j->m; m++)
