@@ -1,5 +1,7 @@
 /* Quantization and products with quantized matrices: over the kernels of quantize.c and qmm.c. */
 #include "cpu/eval.h"
+
+#include "base/mem.h"
 #include "cpu/gather.h"
 #include "cpu/walk.h"
 
@@ -89,14 +91,42 @@ typedef struct picked {
     mlx_dtype x_dtype, y_dtype;
 } picked;
 
-static int picked_product(const void *context, size_t right, size_t rows, const char *x, char *y)
+static quant_matrix right_side(const picked *g, size_t right)
 {
-    const picked *g = context;
     quant_matrix w = g->first;
     w.w += right * g->words;
     w.scales = (const char *)w.scales + right * g->scale_bytes;
     w.biases = (const char *)w.biases + right * g->scale_bytes;
+    return w;
+}
+
+static int picked_product(const void *context, size_t right, size_t rows, const char *x, char *y)
+{
+    const picked *g = context;
+    const quant_matrix w = right_side(g, right);
     return cpu_qmm(&w, x, g->x_dtype, g->inner, rows, y, g->y_dtype, g->p->transpose, MX_EXACT);
+}
+
+/* Several right sides, all for the same few rows (a token's experts), are one phase: 0 if computed, -1 on
+ * failure, 1 if they are not of that kind. */
+static int same_rows(const gather_job *j, const picked *g)
+{
+    bool same = g->p->transpose && j->m <= QMM_FEW_ROWS && j->pairs > 1;
+    for (size_t i = 0; same && i < j->pairs; i++)
+        same = j->lhs[i] == j->lhs[0] && j->lhs[i] < j->lefts && j->rhs[i] < j->rights;
+    if (!same)
+        return 1;
+    quant_matrix *w = mem_alloc(j->pairs, sizeof *w + sizeof(void *));
+    void **y = (void **)(void *)(w + j->pairs);
+    for (size_t i = 0; w && i < j->pairs; i++) {
+        w[i] = right_side(g, j->rhs[i]);
+        y[i] = j->y + i * j->m * j->y_row;
+    }
+    int rc = w ? cpu_qmm_few(&cpu_kernels_get()->qmm, w, y, j->pairs, j->x + j->lhs[0] * j->m * j->x_row,
+                             g->x_dtype, g->inner, j->m, g->y_dtype, MX_EXACT)
+               : -1;
+    mem_free(w);
+    return rc;
 }
 
 int cpu_eval_gather_qmm(node *n)
@@ -136,7 +166,8 @@ int cpu_eval_gather_qmm(node *n)
                           .pairs = n->inputs[4]->size,
                           .product = picked_product,
                           .context = &g};
-        rc = cpu_gather(&job);
+        rc = same_rows(&job, &g);
+        rc = rc > 0 ? cpu_gather(&job) : rc;
     }
     release_all(temps, 6);
     return rc;

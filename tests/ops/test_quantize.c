@@ -213,6 +213,12 @@ static void gathered(void **state)
                                           transpose, 0, 0, names[i], true);
             check_product(one, mx_squeeze(mx_slice_axis(mx_squeeze(x, 1), 0, 2, 3), 0),
                           mx_squeeze(mx_slice_axis(back, 0, 1, 2), 0), transpose, 1e-4);
+            mlx_array twos = mx_full(SHAPE(3), mx_int(2, MLX_UINT32), MLX_UINT32);
+            mlx_array three = mx_from((int[]){3, 0, 3}, SHAPE(3), MLX_UINT32);
+            mlx_array experts =
+                mx_gather_qmm(x, q[0], q[1], q[2], twos, three, transpose, 0, 0, names[i], false);
+            check_product(experts, mx_squeeze(mx_slice_axis(x, 0, 2, 3), 0), mx_take(back, three, 0),
+                          transpose, 1e-4);
             CHECK_FAILS(mx_gather_qmm(x, q[0], q[1], q[2], MX_NULL, mx_int(4, MLX_INT32), transpose, 0, 0,
                                       names[i], false),
                         "rhs index 4 is out of range for 4 matrices");
