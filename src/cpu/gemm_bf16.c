@@ -13,10 +13,10 @@
 
 enum {
     CHUNK = 512,     /* rows of a packed at a time */
-    STRETCH = 256,   /* of k in a piece of a panel: 16 KB */
+    STRETCH = 512,   /* of k in a piece of a panel: 32 KB */
     MOST_PANELS = 8, /* in a unit of work: their sums, 512 KB, stay in the second-level cache */
     LEAST_ROWS = 64, /* that are worth packing a panel again */
-    UNITS = 4,       /* of work for each thread */
+    UNITS = 2,       /* of work for each thread */
     STEP = 32,       /* rows and elements of k come in multiples of it */
     BLOCK = 32       /* side of the squares in which columns become rows */
 };

@@ -16,13 +16,13 @@
 
 #include <stdatomic.h>
 
-#define STRETCH_I8   1024 /* elements of k in a panel of codes: 32 KB */
-#define STRETCH_BF16 256  /* of bfloat16: 16 KB */
-#define STRETCH_F32  256  /* and of floats: 32 KB; multiples of the largest group */
-#define MOST_ROWS    512  /* activation rows in one sweep */
-#define LEAST_ROWS   64   /* activation rows that are worth unpacking a panel again */
-#define MOST_PANELS  8    /* in a unit of work: their results, 512 KB, stay in the second-level cache */
-#define UNITS        4    /* of work for each thread */
+#define STRETCH_I8   512 /* elements of k in a panel of codes: 16 KB */
+#define STRETCH_BF16 512 /* of bfloat16: 32 KB */
+#define STRETCH_F32  256 /* and of floats: 32 KB; multiples of the largest group */
+#define MOST_ROWS    512 /* activation rows in one sweep */
+#define LEAST_ROWS   64  /* activation rows that are worth unpacking a panel again */
+#define MOST_PANELS  8   /* in a unit of work: their results, 512 KB, stay in the second-level cache */
+#define UNITS        2   /* of work for each thread */
 #define LINE         64
 
 static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
@@ -156,9 +156,8 @@ static void stretch(const job *j, const unit *u, size_t row, size_t rows, size_t
     j->kernels->panel_scales(w->biases, w->scale_dtype, row * all + first, all, rows, groups, s->bias);
     if (j->int8) {
         const qmm_tile t = {
-            s->codes,     groups,   w->group, w->bits,   s->scale, (const int8_t *)j->input + x,
-            j->scale + g, u->count, j->row,   j->groups, c};
-        j->kernels->tile_f32(s->bias, groups, j->sum + g, j->groups, u->count, c);
+            s->codes,     groups,     w->group, w->bits, s->scale,  s->bias, (const int8_t *)j->input + x,
+            j->scale + g, j->sum + g, u->count, j->row,  j->groups, c};
         j->kernels->tile_i8(&t);
     } else if (j->bf16) {
         j->kernels->panel_bf16(s->codes, kc, w->bits, w->group, s->scale, s->bias, s->panel);

@@ -69,16 +69,15 @@ typedef struct qmm_rows {
     size_t ldy;
 } qmm_rows;
 
-/* A panel (k/4 slots, QMM_PANEL rows, 4 codes) of int8 form times m rows, added to c (m, QMM_PANEL); the
- * biases are not its business. Panel, scale and c are aligned to 64 bytes; rows of x from m up to the next
- * multiple of QMM_ROWS may be read. */
+/* A panel (k/4 slots, QMM_PANEL rows, 4 codes) of int8 form times m rows, added to c (m, QMM_PANEL). Panel,
+ * scale and c are aligned to 64 bytes; rows of x from m up to the next multiple of QMM_ROWS may be read. */
 typedef struct qmm_tile {
     const uint8_t *panel;
     size_t groups;
     int group, bits;
-    const float *scale;   /* (groups, QMM_PANEL) */
-    const int8_t *x;      /* (m, x_row) */
-    const float *x_scale; /* (m, x_groups) */
+    const float *scale, *bias;    /* (groups, QMM_PANEL) */
+    const int8_t *x;              /* (m, x_row) */
+    const float *x_scale, *x_sum; /* (m, x_groups) */
     size_t m, x_row, x_groups;
     float *c;
 } qmm_tile;

@@ -51,6 +51,8 @@ static int32_t quantize_group(const float *f, int n, int8_t *q, float *scale)
     return sum;
 }
 
+typedef int8_t simd_bytes __attribute__((vector_size(16)));
+
 /* A group's codes to their places in the row; the group begins at element e. */
 static void place_codes(const int8_t *from, size_t e, int n, qmm_order order, int8_t *row)
 {
@@ -61,8 +63,12 @@ static void place_codes(const int8_t *from, size_t e, int n, qmm_order order, in
         for (int i = 0; i < n / 2; i++)
             even[64 + i] = from[2 * i + 1];
     } else if (order == QMM_SLOTS) {
-        for (int i = 0; i < n; i++)
-            row[e + (size_t)((i & ~7) + (i & 1) * 4 + (i & 7) / 2)] = from[i];
+        for (int i = 0; i < n; i += 16) {
+            simd_bytes v;
+            memcpy(&v, from + i, sizeof v);
+            v = __builtin_shufflevector(v, v, 0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15);
+            memcpy(row + e + i, &v, sizeof v);
+        }
     } else {
         memcpy(row + e, from, (size_t)n);
     }

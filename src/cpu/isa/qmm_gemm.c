@@ -183,7 +183,7 @@ SIMD_INLINE void block_i8(const qmm_tile *t, size_t m0, size_t n, int bits, int 
     const size_t slots = (size_t)t->group / 4;
     const uint8_t *w = t->panel + n * 4;
     const int8_t *x = t->x + m0 * t->x_row;
-    const float *xs = t->x_scale + m0 * t->x_groups;
+    const float *xs = t->x_scale + m0 * t->x_groups, *total = t->x_sum + m0 * t->x_groups;
     float *c = t->c + m0 * QMM_PANEL + n;
     simd_f32 acc[ROWS_I8][2];
     UNROLL for (int m = 0; m < M; m++) UNROLL for (int i = 0; i < 2; i++) acc[m][i] =
@@ -193,9 +193,14 @@ SIMD_INLINE void block_i8(const qmm_tile *t, size_t m0, size_t n, int bits, int 
         group_i8(w, x, t->x_row, slots, bits, M, sum);
         UNROLL for (int i = 0; i < 2; i++)
         {
-            simd_f32 s = simd_load_f32(t->scale + g * QMM_PANEL + n + (size_t)(i * SIMD_LANES));
-            UNROLL for (int m = 0; m < M; m++) acc[m][i] +=
-                to_float(sum[m][i]) * (s * simd_set1(xs[(size_t)m * t->x_groups + g]));
+            const size_t at = g * QMM_PANEL + n + (size_t)(i * SIMD_LANES);
+            simd_f32 s = simd_load_f32(t->scale + at), b = simd_load_f32(t->bias + at);
+            UNROLL for (int m = 0; m < M; m++)
+            {
+                const size_t place = (size_t)m * t->x_groups + g;
+                acc[m][i] += b * simd_set1(total[place]);
+                acc[m][i] += to_float(sum[m][i]) * (s * simd_set1(xs[place]));
+            }
         }
     }
     UNROLL for (int m = 0; m < M; m++) UNROLL for (int i = 0; i < 2; i++)

@@ -69,18 +69,23 @@ __attribute__((always_inline)) static inline void group_sums(const int8_t *x, si
     }
 }
 
-/* c (rows, QMM_PANEL) += sums by the scales of weights and activations. */
-__attribute__((always_inline)) static inline void
-group_scale(const sums *s, const float *scale, const float *x_scale, size_t x_groups, size_t rows, float *c)
+/* c (rows, QMM_PANEL) += sums of group g by the scales of weights and activations, and the biases. */
+__attribute__((always_inline)) static inline void group_scale(const qmm_tile *t, const sums *s, size_t m0,
+                                                              size_t g, size_t rows, float *c)
 {
-    const __m512 s0 = _mm512_loadu_ps(scale), s1 = _mm512_loadu_ps(scale + TILE);
+    const float *scale = t->scale + g * QMM_PANEL, *bias = t->bias + g * QMM_PANEL;
+    const __m512 s0 = _mm512_load_ps(scale), s1 = _mm512_load_ps(scale + TILE);
+    const __m512 b0 = _mm512_load_ps(bias), b1 = _mm512_load_ps(bias + TILE);
     const int32_t *from = s->at[0][0];
     for (size_t m = 0; m < rows; m++, from += QMM_PANEL, c += QMM_PANEL) {
-        __m512 x = _mm512_set1_ps(x_scale[m * x_groups]);
-        __m512 a = _mm512_cvtepi32_ps(_mm512_load_si512(from));
-        __m512 b = _mm512_cvtepi32_ps(_mm512_load_si512(from + TILE));
-        _mm512_store_ps(c, _mm512_fmadd_ps(a, _mm512_mul_ps(s0, x), _mm512_load_ps(c)));
-        _mm512_store_ps(c + TILE, _mm512_fmadd_ps(b, _mm512_mul_ps(s1, x), _mm512_load_ps(c + TILE)));
+        const size_t place = (m0 + m) * t->x_groups + g;
+        __m512 x = _mm512_set1_ps(t->x_scale[place]), total = _mm512_set1_ps(t->x_sum[place]);
+        __m512 c0 = _mm512_fmadd_ps(b0, total, _mm512_load_ps(c));
+        __m512 c1 = _mm512_fmadd_ps(b1, total, _mm512_load_ps(c + TILE));
+        __m512 p0 = _mm512_cvtepi32_ps(_mm512_load_si512(from));
+        __m512 p1 = _mm512_cvtepi32_ps(_mm512_load_si512(from + TILE));
+        _mm512_store_ps(c, _mm512_fmadd_ps(p0, _mm512_mul_ps(s0, x), c0));
+        _mm512_store_ps(c + TILE, _mm512_fmadd_ps(p1, _mm512_mul_ps(s1, x), c1));
     }
 }
 
@@ -91,15 +96,13 @@ __attribute__((always_inline)) static inline void block(const qmm_tile *t, size_
     const size_t group = (size_t)t->group;
     const int steps = group > 64 ? 2 : 1;
     const int8_t *x = t->x + m0 * t->x_row;
-    const float *x_scale = t->x_scale + m0 * t->x_groups;
     float *c = t->c + m0 * QMM_PANEL;
     for (size_t g = 0; g < t->groups; g++) {
         group_sums(x + g * group, t->x_row, t->panel + g * group * QMM_PANEL, steps, two, &s[g & 1]);
         if (g)
-            group_scale(&s[~g & 1], t->scale + (g - 1) * QMM_PANEL, x_scale + g - 1, t->x_groups, rows, c);
+            group_scale(t, &s[~g & 1], m0, g - 1, rows, c);
     }
-    group_scale(&s[~t->groups & 1], t->scale + (t->groups - 1) * QMM_PANEL, x_scale + t->groups - 1,
-                t->x_groups, rows, c);
+    group_scale(t, &s[~t->groups & 1], m0, t->groups - 1, rows, c);
 }
 
 static void tile_i8(const qmm_tile *t)
