@@ -34,6 +34,7 @@ static void tiles_begin(int step)
         c.rows[i] = (uint8_t)(i < 6 ? TILE : step / 4);
         c.row_bytes[i] = (uint16_t)(i == 4 || i == 5 ? step : 4 * TILE);
     }
+    __asm__ volatile("" : : "r"(&c) : "memory"); /* GCC believes that only the first word is read */
     _tile_loadconfig(&c);
 }
 
