@@ -41,9 +41,10 @@ LM_API void lm_release(void *p);
 typedef enum lm_precision {
     LM_PRECISION_DEFAULT, /* int8 on CPUs */
     LM_PRECISION_EXACT,   /* quantized products with activations as they are, those of many tokens perhaps
-                             rounded   to a checkpoint's own bfloat16, sums in float32: what MLX computes */
+                             rounded to a checkpoint's own bfloat16, sums in float32: what MLX computes */
     LM_PRECISION_INT8,    /* activations of 4- and 8-bit products quantized to int8 by group: what llama.cpp
                              computes */
+    LM_PRECISION_FLOAT32, /* activations stay float32: for comparing with references */
 } lm_precision;
 
 typedef struct lm_load_options {

@@ -28,7 +28,7 @@ static const option rows[] = {
     {"--greedy", NULL, OPTION_INT, AT(greedy), "N", "0", NULL, 0, 1 << 24,
      "also write greedy (N) int32: the most likely tokens that follow"},
     {"--precision", NULL, OPTION_CHOICE, AT(m.precision), NULL, "exact", "auto|exact|int8", 0, 0,
-     "products with quantized weights (see mica generate --help)"},
+     "products with quantized weights; here exact keeps activations in float32 throughout"},
     {"--threads", NULL, OPTION_INT, AT(m.threads), "N", "0", NULL, 0, 4096, "threads that compute; 0 is one a core"},
 };
 #undef AT
@@ -118,8 +118,11 @@ static int work(const logits_options *o)
         return error_set("%s is missing (see: mica logits --help)", o->tokens ? "--out" : "--tokens");
     result r = {0};
     lm_set_threads(o->m.threads);
-    lm_load_options options = {
-        .precision = (lm_precision)o->m.precision, .kv_dtype = "float32", .no_tokenizer = true};
+    lm_precision precision = (lm_precision)o->m.precision;
+    lm_load_options options = {.precision =
+                                   precision == LM_PRECISION_EXACT ? LM_PRECISION_FLOAT32 : precision,
+                               .kv_dtype = "float32",
+                               .no_tokenizer = true};
     lm_model *model = lm_load(o->m.path, &options);
     lm_session *session = model ? lm_session_new(model) : NULL;
     int status = -1;

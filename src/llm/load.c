@@ -42,7 +42,9 @@ static int load_weights(lm_model *m, lm_precision precision)
     if (checkpoint_open(&files, m->dir))
         return -1;
     cfg c = cfg_root(&m->config);
-    mx_precision p = precision == LM_PRECISION_EXACT ? MX_EXACT : MX_INT8;
+    mx_precision p = precision == LM_PRECISION_FLOAT32 ? MX_EXACT
+                     : precision == LM_PRECISION_EXACT ? MX_BF16
+                                                       : MX_INT8;
     int rc = nn_load(m->arch->visit, m->self, &files, &c, p);
     if (rc == 0) {
         m->totals = nn_count(m->arch->visit, m->self);

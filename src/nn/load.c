@@ -349,8 +349,8 @@ static int load_quantized(loader *l, const char *path, nn_linear *m, nn_quantiza
         return error_set("%s: scales are %s, biases %s; they must agree", path,
                          mx_dtype_name(mx_dtype_of(m->scales)), mx_dtype_name(mx_dtype_of(m->biases)));
     m->precision = l->precision;
-    if (l->precision != MX_INT8 ||
-        (q.bits != 4 && q.bits != 8)) /* a bfloat16 model's activations are bfloat16 */
+    bool other = l->precision == MX_INT8 && q.bits != 4 && q.bits != 8;
+    if (other || l->precision == MX_BF16) /* a bfloat16 model's activations are bfloat16 */
         m->precision = mx_dtype_of(m->scales) == MLX_BFLOAT16 ? MX_BF16 : MX_EXACT;
     return 0;
 }

@@ -67,7 +67,7 @@ static void assert_same(mlx_array a, mlx_array b)
 static void logits_of(const char *path, float *out)
 {
     const int ids[] = {5, 99, 300, 7, 41, 2, 260};
-    lm_load_options o = {.precision = LM_PRECISION_EXACT, .no_tokenizer = true, .kv_dtype = "float32"};
+    lm_load_options o = {.precision = LM_PRECISION_FLOAT32, .no_tokenizer = true, .kv_dtype = "float32"};
     lm_model *m = lm_load(path, &o);
     assert_ok(m != NULL);
     lm_session *s = lm_session_new(m);

@@ -94,7 +94,8 @@ static void windows_by_layer(void **state)
     for (size_t i = 0; i < 4; i++) {
         assert_ok(configure(families[i], types) == 0);
         assert_int_equal(model.layers[1].window, 8);
-        assert_true(!(model.layers[0].window != 0) && (model.layers[1].window != 0) && !(model.layers[2].window != 0));
+        assert_true(!(model.layers[0].window != 0) && (model.layers[1].window != 0) &&
+                    !(model.layers[2].window != 0));
     }
     assert_ok(configure("llama", "\"sliding_window\": 8") == 0);
     assert_int_equal(model.layers[0].window, 0);

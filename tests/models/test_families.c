@@ -104,7 +104,8 @@ static double converted(const golden *g, const char *name, const lm_convert_opti
     snprintf(from, sizeof from, "%s/families/%s", TEST_DATA, name);
     snprintf(to, sizeof to, "%s/%s-%d", scratch, name, how->bits);
     assert_ok(lm_convert(from, to, how, NULL) == 0);
-    lm_load_options options = {.no_tokenizer = true, .kv_dtype = "float32", .precision = LM_PRECISION_EXACT};
+    lm_load_options options = {
+        .no_tokenizer = true, .kv_dtype = "float32", .precision = LM_PRECISION_FLOAT32};
     lm_model *model = lm_load(to, &options);
     assert_ok(model != NULL);
     lm_session *session = lm_session_new(model);

@@ -42,7 +42,7 @@ static const char *variant(const char *golden, const char *key, const char *valu
 
 static lm_model *load(const char *path)
 {
-    lm_load_options o = {.no_tokenizer = true, .precision = LM_PRECISION_EXACT, .kv_dtype = "float32"};
+    lm_load_options o = {.no_tokenizer = true, .precision = LM_PRECISION_FLOAT32, .kv_dtype = "float32"};
     return lm_load(path, &o);
 }
 
