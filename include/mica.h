@@ -249,7 +249,9 @@ typedef struct lm_request {
     int logprobs;        /* tell each token's, and so many alternatives; -1: neither */
     int prompt_logprobs; /* the same for each of the prompt's tokens but the first; -1: no events for these */
     int priority;        /* smaller is served first */
-    const char *salt;    /* cached prefixes are shared only under the same salt; NULL: none */
+    int drafts; /* tokens guessed ahead at most, by what followed the last ones before: speed, the same tokens
+                 */
+    const char *salt; /* cached prefixes are shared only under the same salt; NULL: none */
 } lm_request;
 #define LM_REQUEST_DEFAULT                                                                        \
     {                                                                                             \
@@ -316,8 +318,9 @@ typedef struct lm_engine_stats {
     uint64_t steps, prompt_tokens, generated_tokens;
     uint64_t cache_queries, cache_hits; /* tokens */
     uint64_t preemptions;
-    double busy_seconds;     /* in steps */
-    size_t last_step_tokens; /* and how many sequences they were of */
+    uint64_t drafts, draft_tokens, accepted_tokens; /* guesses, their tokens, and how many were right */
+    double busy_seconds;                            /* in steps */
+    size_t last_step_tokens;                        /* and how many sequences they were of */
     size_t last_step_sequences;
 } lm_engine_stats;
 LM_API void lm_engine_get_stats(lm_engine *engine, lm_engine_stats *stats);

@@ -4,6 +4,7 @@
  *     engine_request.c    a request: checked, copied, freed
  *     engine_step.c       a step: who came and went, the plan, the model, a token for each row that asks
  *     engine_answer.c     one sequence of a request: from logits to a token, text and events
+ *     engine_guess.c      drafts: what followed when the last tokens came before
  *     engine_best.c       events kept until the best of several sequences are known
  *     engine_model.c      the pools of keys and values, and the forward pass over the rows of a step */
 #ifndef MICA_LLM_ENGINE_H
@@ -69,7 +70,7 @@ struct lm_engine {
     size_t logits_cap;
     lm_candidate *top;                    /* vocab places */
     engine_request *active, **active_end; /* what is not over; the stepping thread's, links under the lock */
-    uint64_t seeds, prompt_tokens, generated_tokens;
+    uint64_t seeds, prompt_tokens, generated_tokens, drafts, draft_tokens, accepted_tokens;
     double busy, forward; /* seconds in steps, and of these in the model */
     size_t last_tokens, last_sequences;
     /* --- under the lock --- */
@@ -92,6 +93,8 @@ void request_free(engine_request *q);
 
 /* Draws the next token of a sequence whose logits (which it overwrites) these are, and tells it. */
 void answer_draw(answer *a, float *logits);
+/* Guesses what follows a sequence that decodes, for the next step. */
+void answer_guess(answer *a);
 /* Ends a sequence that is not over, with this reason: its last event, its blocks free. */
 void answer_end(answer *a, const char *reason);
 /* Tells about the prompt's tokens behind start .. start + n - 1 from the logits of these positions. 0 or -1.
@@ -116,10 +119,10 @@ static inline bool row_tells_prompt(const sched_row *row)
     const engine_request *q = ((const answer *)row->s->owner)->request;
     return q->r.prompt_logprobs >= 0 && !q->forked;
 }
-/* How many of its positions' logits are wanted: all, the last one's, or none. */
+/* How many of its positions' logits are wanted: all, the last one's and those of drafts, or none. */
 static inline size_t row_logits(const sched_row *row)
 {
-    return row_tells_prompt(row) ? row->count : row->last;
+    return row_tells_prompt(row) ? row->count : row->last ? 1 + row->s->drafts : 0;
 }
 /* Makes the figures of now visible to other threads. */
 void engine_publish(lm_engine *e);
@@ -132,6 +135,8 @@ void engine_pools_free(lm_engine *e);
 /* After a failure: new pools, for what was in the old ones is lost. 0 or -1. */
 int engine_pools_reset(lm_engine *e);
 size_t engine_pool_bytes(const lm_engine *e);
+/* Are some layers recurrent? */
+bool engine_has_states(const lm_engine *e);
 /* What recurrent layers know of a sequence: forgotten, freed, and shared with a fork (0 or -1). */
 void answer_drop_states(answer *a);
 void answer_free_states(answer *a);

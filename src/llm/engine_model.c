@@ -93,6 +93,8 @@ size_t engine_pool_bytes(const lm_engine *e) { return paged_bytes(&e->pools->kv)
 
 /* --- states of recurrent layers --- */
 
+bool engine_has_states(const lm_engine *e) { return e->pools->kv.state_bytes > 0; }
+
 static size_t n_states(const lm_engine *e) { return (size_t)e->model->info.layers * KV_STATES; }
 
 void answer_drop_states(answer *a)

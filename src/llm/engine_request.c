@@ -53,6 +53,10 @@ static int check_numbers(const lm_engine *e, const lm_request *r)
         return error_set("max_tokens must be -1 or more, not %d", r->max_tokens);
     if (r->min_tokens < 0 || (r->max_tokens >= 0 && r->min_tokens > r->max_tokens))
         return error_set("min_tokens must be from 0 to max_tokens, not %d", r->min_tokens);
+    if (r->drafts < 0)
+        return error_set("drafts must be 0 or more, not %d", r->drafts);
+    if (r->drafts > 0 && engine_has_states(e))
+        return error_set("drafts: a model with recurrent layers cannot take back a guess");
     if (r->n < 0 || r->n > MAX_ANSWERS || r->best_of < 0 || r->best_of > MAX_ANSWERS)
         return error_set("n and best_of must be from 0 to %d, not %d and %d", MAX_ANSWERS, r->n, r->best_of);
     if (r->best_of && r->best_of < (r->n ? r->n : 1))

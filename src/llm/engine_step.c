@@ -104,6 +104,9 @@ void engine_publish(lm_engine *e)
     t->preemptions = s->counts.preemptions;
     t->prompt_tokens = e->prompt_tokens;
     t->generated_tokens = e->generated_tokens;
+    t->drafts = e->drafts;
+    t->draft_tokens = e->draft_tokens;
+    t->accepted_tokens = e->accepted_tokens;
     t->busy_seconds = e->busy;
     t->last_step_tokens = e->last_tokens;
     t->last_step_sequences = e->last_sequences;
@@ -134,6 +137,24 @@ static void draw_first(lm_engine *e, engine_request *q, float *logits)
     }
 }
 
+/* Draws a token, and another one for each draft that was right. */
+static void draw_drafted(lm_engine *e, answer *a, float *logits)
+{
+    sequence *q = &a->q;
+    e->drafts += q->drafts > 0;
+    e->draft_tokens += q->drafts;
+    for (;; logits += e->vocab) {
+        size_t at = q->count;
+        int guess = q->drafts ? q->tokens[at] : -1;
+        answer_draw(a, logits);
+        if (a->over || guess < 0 || q->tokens[at] != guess)
+            break;
+        e->accepted_tokens++;
+        sched_accept(&e->sched, q);
+    }
+    q->drafts = 0;
+}
+
 static void take_row(lm_engine *e, const sched_row *row, float *logits)
 {
     answer *a = row->s->owner;
@@ -147,15 +168,16 @@ static void take_row(lm_engine *e, const sched_row *row, float *logits)
     if (!q->forked)
         draw_first(e, q, last);
     else
-        answer_draw(a, last);
+        draw_drafted(e, a, last);
 }
 
 static void take_rows(lm_engine *e, const sched_row *rows, size_t n)
 {
     float *logits = e->logits;
     for (size_t i = 0; i < n; i++) {
+        size_t count = row_logits(&rows[i]);
         take_row(e, &rows[i], logits);
-        logits += row_logits(&rows[i]) * e->vocab;
+        logits += count * e->vocab;
     }
 }
 
@@ -197,6 +219,11 @@ int lm_engine_step(lm_engine *e)
     double begin = clock_seconds();
     receive(e);
     sweep(e);
+    for (size_t i = 0; i < e->sched.n_running; i++) {
+        answer *a = e->sched.running[i]->owner;
+        if (a->request->r.drafts > 0)
+            answer_guess(a);
+    }
     const sched_step *step = sched_plan(&e->sched);
     if (step) {
         size_t n = step->n;

@@ -181,7 +181,7 @@ void sched_preempt(sched *s, sequence *q)
 {
     sched_promise(s, q, false);
     tables_release(&s->blocks, &q->tables);
-    q->computed = 0;
+    q->computed = q->drafts = 0;
     q->preemptions++;
     run_out(s, q);
     wait_in(s, q);
@@ -199,6 +199,31 @@ int sched_append(sched *s, sequence *q, int token)
         return -1;
     q->tokens[q->count++] = token;
     return 0;
+}
+
+void sched_draft(sched *s, sequence *q, const int *ids, size_t n)
+{
+    bool pending = error_pending();
+    q->drafts = 0;
+    if (n == 0 || q->count + n > sched_capacity(s))
+        return;
+    int *grown = mem_grow(q->tokens, &q->cap, q->count + n, sizeof *grown);
+    if (grown) {
+        q->tokens = grown;
+        if (tables_reserve(&s->blocks, &q->tables, q->count + n) == 0) {
+            memcpy(q->tokens + q->count, ids, n * sizeof *ids);
+            q->drafts = n;
+        }
+    }
+    if (!pending)
+        error_clear(); /* without drafts it only takes longer */
+}
+
+void sched_accept(sched *s, sequence *q)
+{
+    q->computed++;
+    q->drafts--;
+    tables_commit(&s->blocks, &q->tables, q->tokens, q->computed);
 }
 
 int sched_fork(sched *s, sequence *q, sequence *child)

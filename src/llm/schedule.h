@@ -7,6 +7,9 @@
  *     sched_commit(s)                                 what was planned is computed
  *     sched_append(s, sequence, token)                or sched_remove, or sched_fork
  *
+ * A decoding sequence may have drafts, guesses of what comes behind its tokens: they are computed along, and
+ * those that turn out to be right (sched_accept) need no step of their own.
+ *
  * A step has a budget of tokens. Sequences that decode come first, one token each; what is left goes to
  * prompts, in chunks: the first gets half, the next half of the rest and so on, and what nobody needs goes
  * back to the first. So a step never takes longer than its budget, whatever the prompts, and a short prompt
@@ -36,6 +39,7 @@ typedef struct sequence {
     sched_state state;
     size_t at; /* place in the list or heap */
     size_t computed;
+    size_t drafts; /* guesses at tokens[count] and on */
     size_t cached; /* tokens that the cache gave when it was let in last */
     unsigned preemptions;
     int promise[KV_GROUPS]; /* blocks that are kept free for it */
@@ -99,6 +103,11 @@ void sched_commit(sched *s);
 /* The same when the step failed, and with it what the blocks held: all sequences wait to be computed anew,
  * and nothing is cached. */
 void sched_rollback(sched *s);
+/* Sets the drafts of a running sequence, for the next step alone; the plan may drop them. None without
+ * memory. */
+void sched_draft(sched *s, sequence *q, const int *ids, size_t n);
+/* The token that was just appended is what the sequence's first draft said: it is computed, too. */
+void sched_accept(sched *s, sequence *q);
 /* Adds a token to a sequence whose tokens are all computed, which makes it decode, or to a fork that waits.
  * 0; -1 when out of memory or at the capacity. */
 int sched_append(sched *s, sequence *q, int token);

@@ -11,7 +11,7 @@ static sequence *last_running(const sched *s) { return s->n_running ? s->running
 static bool has_room(const sched *s, const sequence *q)
 {
     for (int g = 0; g < s->options.n_groups; g++)
-        if (tables_need(&s->blocks, &q->tables, g, q->computed, q->count) > sched_spare(s, g))
+        if (tables_need(&s->blocks, &q->tables, g, q->computed, q->count + q->drafts) > sched_spare(s, g))
             return false;
     return true;
 }
@@ -26,11 +26,19 @@ static void extend(sched *s, sched_row *r)
 {
     tables_extend(&s->blocks, &r->s->tables, r->start, r->start + r->count, s->step.copies,
                   &s->step.n_copies);
-    r->last = r->start + r->count == r->s->count;
+    r->last = r->start + r->count >= r->s->count;
 }
 
-/* One token for each that decodes, in order; whoever is last gives way until there is a block. True if
- * somebody did. */
+/* Drafts must leave a token of the budget for each sequence behind the i-th, and push nobody out. */
+static void drop_drafts(const sched *s, sequence *q, size_t i)
+{
+    size_t left = (size_t)s->options.max_batch_tokens - s->step.tokens, others = s->n_running - i - 1;
+    if (1 + q->drafts + others > left || !has_room(s, q))
+        q->drafts = 0;
+}
+
+/* One token, and drafts, for each that decodes, in order; whoever is last gives way until there is a block.
+ * True if somebody did. */
 static bool plan_decoding(sched *s)
 {
     bool preempted = false;
@@ -38,6 +46,7 @@ static bool plan_decoding(sched *s)
         sequence *q = s->running[i];
         if (!is_decoding(q))
             continue;
+        drop_drafts(s, q, i);
         while (q->state == SCHED_RUNNING && !has_room(s, q)) {
             sched_preempt(s, last_running(s));
             s->counts.preemptions++;
@@ -45,7 +54,7 @@ static bool plan_decoding(sched *s)
         }
         if (q->state != SCHED_RUNNING)
             break; /* it was the last itself */
-        add_row(s, q, 1);
+        add_row(s, q, 1 + q->drafts);
         extend(s, &s->step.rows[s->step.n - 1]);
     }
     return preempted;
@@ -177,7 +186,7 @@ void sched_commit(sched *s)
 {
     for (size_t i = 0; i < s->step.n; i++) {
         sched_row *r = &s->step.rows[i];
-        r->s->computed += r->count;
+        r->s->computed += r->count - r->s->drafts; /* these only when they are accepted */
         tables_commit(&s->blocks, &r->s->tables, r->s->tokens, r->s->computed);
         if (!r->last)
             sched_promise(s, r->s, true);

@@ -524,6 +524,37 @@ static void several(void **state)
     lm_engine_free(e);
 }
 
+/* Drafts change nothing but the number of steps, whatever the sampling, beside whatever else. */
+static void drafts(void **state)
+{
+    (void)state;
+    static record plain[MANY], drafted[MANY];
+    int ids[128];
+    uint64_t steps[2];
+    for (int with = 0; with < 2; with++) {
+        lm_engine *e =
+            engine(tiny_model,
+                   (lm_engine_options){.kv_memory = 100 * 16 * lm_model_info(tiny_model).kv_bytes_per_token});
+        for (int i = 0; i < MANY; i++) {
+            lm_request r = varied(i, ids);
+            r.drafts = with ? i % 9 : 0;
+            r.logprobs = 0;
+            r.max_tokens = 60;
+            ask(e, &r, with ? &drafted[i] : &plain[i]);
+        }
+        finish(e);
+        lm_engine_stats s;
+        lm_engine_get_stats(e, &s);
+        steps[with] = s.steps;
+        assert_true(with ? s.accepted_tokens > 50 && s.accepted_tokens < s.draft_tokens : s.drafts == 0);
+        lm_engine_free(e);
+    }
+    for (int i = 0; i < MANY; i++)
+        for (size_t k = 0; k < plain[i].ended; k++)
+            assert_same(&plain[i].of[k], &drafted[i].of[k]);
+    assert_true(steps[1] < steps[0]);
+}
+
 /* --- the cache --- */
 
 static void prefixes(void **state)
@@ -707,6 +738,7 @@ static void any_allocation_may_fail(void **state)
     int ids[128];
     lm_request q = varied(6, ids), plain = asking(ids, 20, 4);
     q.logprobs = 2;
+    q.drafts = 3;
     q.best_of = 4;
     size_t k = 1;
     for (bool fired = true; fired; k++) {
@@ -742,6 +774,7 @@ int main(void)
         cmocka_unit_test(ends),
         cmocka_unit_test(log_probabilities),
         cmocka_unit_test(several),
+        cmocka_unit_test(drafts),
         cmocka_unit_test(prefixes),
         cmocka_unit_test(refusals),
         cmocka_unit_test(cancelling),
