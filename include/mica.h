@@ -310,6 +310,12 @@ LM_API int lm_engine_step(lm_engine *engine);
 LM_API void lm_engine_run(lm_engine *engine);
 LM_API void lm_engine_stop(lm_engine *engine, bool drain);
 
+/* Writes what an engine without running requests holds of prompts to a file, and takes it in again in another
+ * one of the same model and settings, so that what was computed once is there after a restart. The file has
+ * the prompts' tokens in it. Not while another thread steps. 0 or -1. */
+LM_API int lm_engine_save_cache(lm_engine *engine, const char *path);
+LM_API int lm_engine_load_cache(lm_engine *engine, const char *path);
+
 typedef struct lm_engine_stats {
     size_t running, waiting; /* sequences */
     size_t kv_blocks, kv_blocks_used, kv_blocks_cached, kv_bytes;

@@ -3,7 +3,8 @@
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "kv/paged.h"
+#include "base/strbuf.h"
+#include "kv/cache_file.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -197,4 +198,47 @@ int engine_forward(lm_engine *e, const sched_step *step)
         rc = mx_read_f32(slot, e->logits);
     mx_set(&slot, MX_NULL);
     return rc == 0 ? paged_eval(&e->pools->kv) : -1;
+}
+
+/* --- files --- */
+
+/* What made the keys and values: equal only where they mean the same. */
+static void describe(const lm_engine *e, strbuf *out)
+{
+    const lm_model *m = e->model;
+    const kv_paged *kv = &e->pools->kv;
+    strbuf_addf(out, "1 %s %zu %zu %s %d", m->arch->name, m->mapped, m->totals.parameters,
+                mx_dtype_name(m->kv_dtype), m->totals.int8);
+    for (int i = 0; i < kv->n_layers; i++)
+        strbuf_addf(out, " %d", mx_is_null(kv->layers[i].pool) ? 0 : mx_dim(kv->layers[i].pool, 1));
+    strbuf_addf(out, " %s", m->dir);
+}
+
+int lm_engine_save_cache(lm_engine *e, const char *path)
+{
+    lm_begin();
+    strbuf key = {0};
+    describe(e, &key);
+    int rc = -1;
+    if (e->sched.n_running)
+        error_set("%s: the cache of an engine that is at work cannot be saved", path);
+    else if (!key.failed)
+        rc = cache_file_save(&e->sched.blocks, &e->pools->kv, path, strbuf_text(&key));
+    strbuf_free(&key);
+    return rc;
+}
+
+int lm_engine_load_cache(lm_engine *e, const char *path)
+{
+    lm_begin();
+    strbuf key = {0};
+    describe(e, &key);
+    int rc = -1;
+    if (e->sched.n_running || e->sched.options.no_prefix_cache)
+        error_set("%s: an engine that is at work, or keeps no prefixes, takes none in", path);
+    else if (!key.failed)
+        rc = cache_file_load(&e->sched.blocks, &e->pools->kv, path, strbuf_text(&key));
+    strbuf_free(&key);
+    engine_publish(e);
+    return rc;
 }

@@ -591,6 +591,56 @@ static void prefixes(void **state)
     lm_engine_free(e);
 }
 
+/* Through a file: the same prefixes are there, with the same numbers, under the same salts; the newest ones
+ * where there is less room. */
+static void caches_in_files(void **state)
+{
+    (void)state;
+    static record before, r;
+    static const char path[] = "test_engine_cache.safetensors";
+    int ids[100];
+    for (int i = 0; i < 100; i++)
+        ids[i] = i * 3;
+    lm_engine *e = engine(tiny_model, (lm_engine_options){0});
+    lm_request q = asking(ids, 100, 12), salted = asking(ids + 10, 50, 5);
+    q.ignore_eos = salted.ignore_eos = true;
+    q.logprobs = 0;
+    salted.salt = "salt";
+    ask_alone(e, &salted, &r);
+    ask_alone(e, &q, &before);
+    ask_alone(e, &q, &before); /* with what is cached */
+    assert_ok(lm_engine_save_cache(e, path) == 0);
+    lm_engine_free(e);
+    e = engine(tiny_model, (lm_engine_options){0});
+    assert_ok(lm_engine_load_cache(e, path) == 0);
+    assert_null(sched_check(&e->sched));
+    ask_alone(e, &q, &r);
+    assert_int_equal(r.cached, 96);
+    assert_same(&r.of[0], &before.of[0]);
+    ask_alone(e, &salted, &r);
+    assert_int_equal(r.cached, 48);
+    salted.salt = NULL;
+    ask_alone(e, &salted, &r);
+    assert_int_equal(r.cached, 0);
+    lm_engine_free(e);
+    size_t block = 16 * lm_model_info(tiny_model).kv_bytes_per_token;
+    e = engine(tiny_model, (lm_engine_options){.kv_memory = 8 * block});
+    assert_ok(lm_engine_load_cache(e, path) == 0);
+    assert_null(sched_check(&e->sched));
+    q.max_tokens = 1;
+    ask_alone(e, &q, &r);
+    assert_int_equal(r.cached, 96);
+    lm_engine_free(e);
+    e = engine(tiny_model, (lm_engine_options){.kv_bits = 8});
+    assert_int_equal(lm_engine_load_cache(e, path), -1);
+    assert_error("made by another model or setting");
+    assert_int_equal(lm_engine_load_cache(e, TEST_DATA "/golden/qwen3/model.safetensors"), -1);
+    assert_error("is no cache of the engine");
+    ask_alone(e, &q, &r);
+    lm_engine_free(e);
+    remove(path);
+}
+
 /* --- others --- */
 
 static void refusals(void **state)
@@ -776,6 +826,7 @@ int main(void)
         cmocka_unit_test(several),
         cmocka_unit_test(drafts),
         cmocka_unit_test(prefixes),
+        cmocka_unit_test(caches_in_files),
         cmocka_unit_test(refusals),
         cmocka_unit_test(cancelling),
         cmocka_unit_test(threads),
