@@ -190,6 +190,85 @@ static void states_cannot_go_back(void **state)
     kv_free(&c);
 }
 
+/* The positions that a layer's rows hold, in the order that they are stored. */
+static int held(const kv_cache *c, int *positions)
+{
+    static float out[H * 64 * D];
+    size_t mark = mx_mark();
+    assert_int_equal(mx_read_f32(mx_slice_axis(c->layers[0].keys, 2, 0, c->stored), out), 0);
+    mx_release(mark);
+    for (int i = 0; i < c->stored; i++)
+        positions[i] = (int)out[i * D];
+    return c->stored;
+}
+
+/* With a limit of 10 the first 2 and the last 8 stay; a step of several rows sees one less of those before
+ * it. */
+static void a_limited_cache_rotates(void **state)
+{
+    (void)state;
+    static const int LENGTHS[] = {4, 1, 1, 3, 1, 1, 1, 1, 5, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3};
+    enum { LIMIT = 10, KEEP = 2 };
+    kv_cache c;
+    assert_int_equal(kv_init(&c, 1, MLX_FLOAT32), 0);
+    kv_limit(&c, LIMIT, KEEP);
+    for (size_t s = 0; s < sizeof LENGTHS / sizeof *LENGTHS; s++) {
+        int L = LENGTHS[s], before = kv_offset(&c), seen[64], n, most = L == 1 ? LIMIT : LIMIT - 1 + L;
+        size_t mark = mx_mark();
+        mlx_array k = rows(before, L, 1), v = rows(before, L, -1);
+        kv_append(&c, 0, &k, &v);
+        kv_advance(&c, L);
+        mx_release(mark);
+        assert_int_equal(kv_eval(&c), 0);
+        n = held(&c, seen);
+        int all = before + L, expected = all < most ? all : most;
+        assert_int_equal(n, expected);
+        for (int at = 0; at < all; at++) { /* each once, if it is one of the first or of the last */
+            int times = 0;
+            for (int i = 0; i < n; i++)
+                times += seen[i] == at;
+            assert_int_equal(times, all == n || at < KEEP || at >= all - (n - KEEP));
+        }
+        for (int i = 1; L > 1 && i < n; i++)
+            assert_true(seen[i] > seen[i - 1]);
+    }
+    kv_trim(&c, 20); /* what is gone cannot come back */
+    assert_int_equal(kv_offset(&c), 0);
+    kv_free(&c);
+}
+
+/* As long as the limit is not reached, and beyond it for a step of one row that sees all, attention is what
+ * it is without. */
+static void a_limited_cache_attends(void **state)
+{
+    (void)state;
+    enum { LIMIT = 4, KEEP = 1 };
+    kv_cache c;
+    assert_int_equal(kv_init(&c, 1, MLX_FLOAT32), 0);
+    kv_limit(&c, LIMIT, KEEP);
+    const kv_attention how = {.scale = 0.01f};
+    static const int SEEN[] = {0, 4, 5, 6}; /* by position 6, all of them fed one by one */
+    float got[H * D], expected[H * D];
+    size_t mark = mx_mark();
+    mlx_array y = MX_NULL, parts[4], q = rows(6, 1, 1);
+    for (int at = 0; at < 7; at++) {
+        kv_step s = kv_begin(&c, 1, NULL, 0);
+        mlx_array now = rows(at, 1, 1);
+        y = kv_attend(&s, 0, now, now, now, &how);
+        kv_advance(&c, 1);
+    }
+    for (int i = 0; i < 4; i++)
+        parts[i] = rows(SEEN[i], 1, 1);
+    mlx_array kv = mx_concatenate(parts, 4, 2);
+    assert_int_equal(mx_read_f32(y, got), 0);
+    assert_int_equal(
+        mx_read_f32(mx_scaled_dot_product_attention(q, kv, kv, 0.01f, MX_MASK_NONE, MX_NULL), expected), 0);
+    for (int i = 0; i < H * D; i++)
+        assert_float_equal(got[i], expected[i], 1e-4);
+    mx_release(mark);
+    kv_free(&c);
+}
+
 static void cleanup(void)
 {
     assert_int_equal(mx_live_nodes(), 0);
@@ -202,6 +281,8 @@ int main(void)
         cmocka_unit_test(steps_of_any_length),
         cmocka_unit_test(a_step_writes_in_place),
         cmocka_unit_test(trimmed_positions_are_written_again),
+        cmocka_unit_test(a_limited_cache_rotates),
+        cmocka_unit_test(a_limited_cache_attends),
         cmocka_unit_test(a_step_attends),
         cmocka_unit_test(states_cannot_go_back),
         cmocka_unit_test(null_and_flat_arrays_give_null),
