@@ -161,6 +161,9 @@ typedef int (*lm_token_fn)(void *user, const lm_token *token);
 /* An empty KV cache for one sequence. */
 LM_API lm_session *lm_session_new(const lm_model *model);
 LM_API void lm_session_free(lm_session *session);
+/* The empty session keeps keys and values of at most `limit` tokens from now on: the first 4 and the last
+ * ones (mlx-lm's --max-kv-size). 0, or -1 when the limit is below 6 or the model's layers do not take one. */
+LM_API int lm_session_limit(lm_session *session, int limit);
 /* Tokens of the session: what was fed and, after a generation, the last token drawn, which the next step
  * feeds. */
 LM_API size_t lm_session_length(const lm_session *session);

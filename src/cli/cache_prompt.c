@@ -10,6 +10,7 @@
 #include <string.h>
 
 typedef struct cache_options {
+    int max_kv;
     const char *prompt, *file;
     bool ignore_template;
     int prefill_step;
@@ -24,6 +25,8 @@ static const option rows[] = {
      "safetensors file to write, as mlx-lm's are"},
     {"--ignore-chat-template", NULL, OPTION_SWITCH, AT(ignore_template), NULL, NULL, NULL, 0, 0,
      "give the prompt to the model as it is"},
+    {"--max-kv-size", NULL, OPTION_INT, AT(max_kv), "N", "0", NULL, 0, INT_MAX,
+     "keep keys and values of the first 4 and the last tokens, N in all; 0: of all"},
     {"--prefill-step-size", NULL, OPTION_INT, AT(prefill_step), "N", "512", NULL, 1, INT_MAX,
      "prompt tokens that are computed at once"},
 };
@@ -98,7 +101,9 @@ static int cache_prompt(run *r)
         !(r->model = cli_load(&r->m)) || encode(r))
         return -1;
     r->session = lm_session_new(r->model);
-    return r->session ? compute(r) : -1;
+    if (!r->session || (r->o.max_kv && lm_session_limit(r->session, r->o.max_kv)))
+        return -1;
+    return compute(r);
 }
 
 int cli_cache_prompt(int argc, char **argv)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 typedef struct chat_options {
+    int max_kv;
     const char *system, *template_config;
     int max_tokens;
     option_list extra_eos;
@@ -30,6 +31,8 @@ static const option rows[] = {
      "tokens of an answer at most; -1: until an end token"},
     {"--extra-eos-token", NULL, OPTION_LIST, AT(extra_eos), "TOKEN", NULL, NULL, 0, 0,
      "further tokens (texts or ids) that end an answer"},
+    {"--max-kv-size", NULL, OPTION_INT, AT(max_kv), "N", "0", NULL, 0, INT_MAX,
+     "keep keys and values of the first 4 and the last tokens, N in all; 0: of all"},
     {"--seed", NULL, OPTION_SEED, AT(seed), "N", "0", NULL, 0, 0, "random seed"},
 };
 #undef AT
@@ -395,6 +398,8 @@ static int start(chat *c)
     c->color = cli_color(STDOUT_FILENO);
     c->session = lm_session_new(c->model);
     if (!c->messages || !c->session || !(c->input = lineedit_new()))
+        return -1;
+    if (c->o.max_kv && lm_session_limit(c->session, c->o.max_kv))
         return -1;
     cli_interrupt_catch(false);
     return greet(c) ? -1 : loop(c);

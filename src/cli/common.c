@@ -72,7 +72,6 @@ static const option refused_rows[] = {
     REFUSED("--kv-bits", NULL, "the KV cache cannot be quantized yet"),
     REFUSED("--kv-group-size", NULL, "the KV cache cannot be quantized yet"),
     REFUSED("--quantized-kv-start", NULL, "the KV cache cannot be quantized yet"),
-    REFUSED("--max-kv-size", NULL, "a KV cache of limited size (rotating) does not exist yet"),
     REFUSED("--quantize-activations", "-qa", "activations are quantized by --precision int8"),
     REFUSED("--trust-remote-code", NULL, "mica never runs code that comes with a model; leave it out"),
     REFUSED("--use-default-chat-template", NULL,

@@ -17,6 +17,7 @@
 #define QUERY "<query>"
 
 typedef struct generate_options {
+    int max_kv;
     const char *prompt, *system, *prefill, *template_config, *cache;
     bool ignore_template, verbose;
     int max_tokens, prefill_step;
@@ -43,6 +44,8 @@ static const option rows[] = {
     {"--seed", NULL, OPTION_SEED, AT(seed), "N", NULL, NULL, 0, 0, "random seed; the clock if not given"},
     {"--prompt-cache-file", NULL, OPTION_TEXT, AT(cache), "FILE", NULL, NULL, 0, 0,
      "go on from what mica cache_prompt (or mlx_lm.cache_prompt) wrote; says which model, too"},
+    {"--max-kv-size", NULL, OPTION_INT, AT(max_kv), "N", "0", NULL, 0, INT_MAX,
+     "keep keys and values of the first 4 and the last tokens, N in all; 0: of all"},
     {"--prefill-step-size", NULL, OPTION_INT, AT(prefill_step), "N", "512", NULL, 1, INT_MAX,
      "prompt tokens that are computed at once"},
     {"--verbose", NULL, OPTION_BOOL, AT(verbose), "BOOL", "true", NULL, 0, 0,
@@ -263,7 +266,8 @@ static int generate(run *r)
     if (r->o.extra_eos.n && cli_extra_eos(r->model, &r->o.extra_eos, &r->extra_eos))
         return -1;
     r->session = lm_session_new(r->model);
-    if (!r->session || (r->o.cache && lm_session_load(r->session, r->o.cache)))
+    if (!r->session || (r->o.max_kv && lm_session_limit(r->session, r->o.max_kv)) ||
+        (r->o.cache && lm_session_load(r->session, r->o.cache)))
         return -1;
     return answer(r);
 }

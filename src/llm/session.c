@@ -34,6 +34,27 @@ void lm_session_free(lm_session *s)
     mem_free(s);
 }
 
+int lm_session_limit(lm_session *s, int limit)
+{
+    enum { KEEP = 4 };
+    const lm_model *m = s->model;
+    lm_begin();
+    if (limit < KEEP + 2)
+        return error_set("a cache cannot be limited to %d tokens: it keeps the first %d and at least 2 more",
+                         limit, KEEP);
+    if (s->count)
+        return error_set("only an empty session's cache can be limited");
+    for (int i = 0; i < m->info.layers; i++) {
+        kv_spec spec = m->arch->layer(m->self, i);
+        if (spec.window || spec.state_bytes || !spec.heads)
+            return error_set(
+                "the cache of a model of type %s cannot be limited: its layers forget by themselves",
+                m->arch->name);
+    }
+    kv_limit(&s->cache, limit, KEEP);
+    return 0;
+}
+
 size_t lm_session_length(const lm_session *s) { return s->count; }
 
 const int *lm_session_tokens(const lm_session *s) { return s->ids; }

@@ -117,6 +117,8 @@ int lm_session_save(const lm_session *s, const char *path, const char *const (*m
     lm_begin();
     if (s->cache.offset == 0)
         return error_set("%s: an empty session is not saved", path);
+    if (s->cache.stored < s->cache.offset)
+        return error_set("%s: a cache that has let positions go is not saved", path);
     for (int i = 0; i < s->cache.n_layers; i++)
         if (s->cache.recurrent || mx_is_null(s->cache.layers[i].keys) ||
             mx_is_null(s->cache.layers[i].values))
@@ -223,7 +225,7 @@ static int load(const safetensors *f, lm_session *s)
     mx_release(mark);
     if (rc || kv_eval(&s->cache) || take_ids(f, s, positions))
         return -1;
-    s->cache.offset = positions;
+    s->cache.offset = s->cache.stored = positions;
     return 0;
 }
 

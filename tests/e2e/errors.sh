@@ -24,7 +24,7 @@ fails bad_range "--top-p: 1.5 is not between 0 and 1" generate --top-p 1.5
 fails negative_temp "--temp: -1 is too small" generate --temp -1
 fails bad_choice "auto|exact|int8" generate --precision fast
 fails bad_bool "true or false" generate --verbose perhaps
-for flag in --adapter-path --draft-model --num-draft-tokens --kv-bits --kv-group-size --quantized-kv-start --max-kv-size \
+for flag in --adapter-path --draft-model --num-draft-tokens --kv-bits --kv-group-size --quantized-kv-start \
     --quantize-activations -qa --trust-remote-code --use-default-chat-template; do
     fails "refused_$flag" "is not supported: " generate --model "$STORY" $flag 8
 done

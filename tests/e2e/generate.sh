@@ -57,6 +57,14 @@ check no_cache [ "$code" = 1 ]
 mica cache_prompt --model "$STORY" -p x
 check cache_file_is_missing says 'prompt-cache-file is missing' err
 
+# A limited cache: the same until the limit is reached.
+mica generate --model "$STORY" -p "Tell me a story." -m 12 --verbose false --max-kv-size 200
+check max_kv_size same "$tmp/out" "$tmp/text"
+mica generate --model "$STORY" -p "Tell me a story." -m 40 --verbose false --max-kv-size 16
+check max_kv_size_goes_on [ "$(wc -c <"$tmp/out")" -gt "$(wc -c <"$tmp/text")" ]
+mica generate --model "$STORY" -p "Tell me a story." --max-kv-size 3
+check max_kv_size_too_small says 'cannot be limited to 3 tokens' err
+
 # Sampling: the same seed gives the same text, another one another.
 sample() { "$MICA" generate --model "$STORY" -p "Tell me a story." -m 30 --verbose false --temp 1 --top-p 0.95 "$@"; }
 sample --seed 1 >"$tmp/a"

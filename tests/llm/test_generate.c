@@ -208,6 +208,38 @@ static void quantized_sessions_in_files(void **state)
     lm_free(m);
 }
 
+/* A limit that is not reached changes nothing; one that is keeps the memory small, and a session that has let
+ * tokens go starts anew when it is trimmed. */
+static void limited_sessions(void **state)
+{
+    (void)state;
+    lm_model *m = tiny(NULL);
+    lm_session *s = lm_session_new(m), *t = lm_session_new(m), *u = lm_session_new(m);
+    record free = {0}, wide = {0}, narrow = {0}, again = {0};
+    lm_generate_options o = plain(60);
+    assert_int_equal(lm_session_limit(s, 5), -1);
+    assert_error("cannot be limited to 5 tokens");
+    assert_ok(lm_session_limit(t, 100) == 0 && lm_session_limit(u, 16) == 0);
+    assert_ok(lm_generate(s, PROMPT, N_PROMPT, &o, note, &free, NULL) == 0);
+    assert_ok(lm_generate(t, PROMPT, N_PROMPT, &o, note, &wide, NULL) == 0);
+    assert_memory_equal(wide.ids, free.ids, sizeof(int) * 60);
+    assert_ok(lm_generate(u, PROMPT, N_PROMPT, &o, note, &narrow, NULL) == 0);
+    assert_memory_equal(narrow.ids, free.ids, sizeof(int) * (16 - N_PROMPT + 1));
+    assert_true(memcmp(narrow.ids, free.ids, sizeof(int) * 60) != 0);
+    assert_int_equal(u->cache.stored, 16);
+    assert_ok(lm_session_trim(u, N_PROMPT) == 0);
+    assert_ok(lm_generate(u, free.ids, 1, &o, note, &again, NULL) == 0);
+    assert_memory_equal(again.ids, free.ids + 1, sizeof(int) * (16 - N_PROMPT));
+    assert_int_equal(lm_session_limit(s, 50), -1);
+    assert_error("only an empty session");
+    assert_int_equal(lm_session_save(u, "test_limited", NULL, 0), -1);
+    assert_error("has let positions go");
+    lm_session_free(s);
+    lm_session_free(t);
+    lm_session_free(u);
+    lm_free(m);
+}
+
 static void ends_for_a_reason(void **state)
 {
     (void)state;
@@ -439,6 +471,7 @@ static void any_allocation_may_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(limited_sessions),
         cmocka_unit_test(sessions_in_files),
         cmocka_unit_test(quantized_sessions_in_files),
         cmocka_unit_test(sessions_go_on),
