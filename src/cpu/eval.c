@@ -105,7 +105,12 @@ int mx_threads(void) { return pool_threads(); }
 
 void mx_set_threads(int n) { pool_set_threads(n); }
 
-int mx_few_rows(bool quantized) { return quantized ? QMM_GEMV_ROWS : GEMM_FEW_ROWS; }
+int mx_few_rows(bool quantized)
+{
+    if (!quantized)
+        return GEMM_FEW_ROWS;
+    return cpu_kernels_get()->qmm.batch_i8 ? QMM_GEMV_ROWS : QMM_FEW_ROWS;
+}
 int mx_many_rows(bool quantized) { return 1 + (quantized ? QMM_FEW_ROWS : GEMM_FEW_ROWS); }
 
 const char *mx_cpu_isa(void) { return cpu_isa_name(cpu_kernels_get()->isa); }
