@@ -190,6 +190,14 @@ static void fill_positions(const kv_paged *p, int group, int *out, size_t n)
             *out++ = p->spans[i].start + k;
 }
 
+static void fill_totals(const kv_paged *p, int group, int *out, size_t n)
+{
+    (void)group, (void)n;
+    for (size_t i = 0; i < p->n_spans; i++)
+        for (int k = 0; k < p->spans[i].rows; k++)
+            *out++ = p->spans[i].total;
+}
+
 /* Makes the copies of a group in all its pools. */
 static int copy_blocks(kv_paged *p, int group, const kv_copy *copies, size_t n)
 {
@@ -269,8 +277,11 @@ int paged_begin(kv_paged *p, const paged_span *spans, size_t n, const kv_copy *c
     p->starts = filled(p, 0, n + 1, SHAPE((int)n + 1), fill_starts);
     *step = (kv_step){.store = &STORE, .holder = p, .spans = rows, .n_spans = (int)n};
     step->positions.first = spans[0].start;
-    if (n > 1)
+    step->positions.total = spans[0].total;
+    if (n > 1) {
         step->positions.each = filled(p, 0, (size_t)total, SHAPE(total), fill_positions);
+        step->positions.totals = filled(p, 0, (size_t)total, SHAPE(total), fill_totals);
+    }
     return error_pending() ? -1 : 0;
 }
 

@@ -23,6 +23,7 @@ enum { PAGED_BLOCK = MX_KV_POSITIONS };
 typedef struct paged_span {
     const kv_tables *tables;
     int start, rows;
+    int total; /* positions of the whole text as far as it is known */
     mlx_array *states;
 } paged_span;
 

@@ -153,9 +153,10 @@ static int gather(lm_engine *e, const sched_step *step, size_t *n_wanted, size_t
     for (size_t i = 0; i < step->n; i++) {
         const sched_row *r = &step->rows[i];
         answer *a = r->s->owner;
+        size_t end = r->start + r->count, total = end > r->s->count ? end : r->s->count;
         if (have_states(e, a, r->start))
             return -1;
-        spans[i] = (paged_span){&r->s->tables, (int)r->start, (int)r->count, a->states};
+        spans[i] = (paged_span){&r->s->tables, (int)r->start, (int)r->count, (int)total, a->states};
         memcpy(tokens + row, r->s->tokens + r->start, r->count * sizeof *tokens);
         row += r->count;
         *n_drawn += r->start >= r->s->prompt ? r->count : 0;
