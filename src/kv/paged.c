@@ -88,10 +88,12 @@ size_t paged_bytes(const kv_paged *p)
 
 int paged_size(kv_paged *p, size_t memory, size_t sequences, size_t step_tokens)
 {
-    const size_t most = INT_MAX / PAGED_BLOCK; /* places are counted in int32 */
-    size_t bytes[KV_GROUPS] = {0}, all = 0, left = memory, blocks = most;
+    /* Places are counted in int32; where nothing is kept of positions, blocks only count them. */
+    const size_t limit = INT_MAX / PAGED_BLOCK, counting = (1 << 17) + sequences * 1024;
+    size_t bytes[KV_GROUPS] = {0}, all = 0, left = memory, blocks;
     for (int g = 0; g < p->n_groups; g++)
         all += bytes[g] = paged_block_bytes(p, g);
+    const size_t most = all || counting > limit ? limit : counting;
     blocks = all && memory / all < most ? memory / all : most;
     if (blocks == 0)
         return error_set("%zu bytes are too few for keys and values: one block of %d positions takes %zu",
