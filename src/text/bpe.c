@@ -4,9 +4,7 @@
  * the lowest rank, leftmost first, is replaced by its token until no pair is known. Short words rescan their
  * few ranks for every merge; long ones keep candidates in a binary heap ordered by (rank, position) over a
  * linked list, so a megabyte without a split point costs n log n. Heap entries whose pair has changed are
- * recognised when they come up, for the pair that stands there has another rank.
- *
- * Words repeat, so an encoding remembers where the ids of recent short words are in its own output. */
+ * recognised when they come up, for the pair that stands there has another rank. */
 #include "text/tokenizer_parts.h"
 
 #include "base/mem.h"
@@ -278,23 +276,20 @@ static int first_symbols(encoder *e, const char *word, size_t n, symbols *out)
 }
 
 /* Room for the symbols of a word: a character gives at most its bytes and affixes, and a waiting unk. */
-static int reserve_symbols(encoder *e, size_t n)
+static int reserve_word(encoder *e, size_t n)
 {
     const bpe *b = &e->t->bpe;
     size_t each = 2 + strlen(b->prefix), need;
     if (!mem_mul(n, each, &need) || !mem_add(need, 2 + strlen(b->suffix), &need))
         return error_set("out of memory: a word of %zu bytes", n);
-    int *ids = mem_grow(e->symbols, &e->symbols_cap, need, sizeof *ids);
-    e->symbols = ids ? ids : e->symbols;
-    return ids ? 0 : -1;
+    return reserve_symbols(e, need);
 }
 
-/* The ids of a word in e->symbols; how many, or SIZE_MAX with an error. */
-static size_t encode_word(encoder *e, const char *word, size_t n)
+size_t bpe_word(encoder *e, const char *word, size_t n)
 {
     const tokenizer *t = e->t;
     const bpe *b = &t->bpe;
-    if (reserve_symbols(e, t->byte_words ? 2 * n : n))
+    if (reserve_word(e, t->byte_words ? 2 * n : n))
         return SIZE_MAX;
     bool by_table = t->byte_words && b->all_bytes;
     if (t->byte_words && (!by_table || b->ignore_merges)) {
@@ -319,40 +314,4 @@ static size_t encode_word(encoder *e, const char *word, size_t n)
     if (!b->n_slots || s.n < 2)
         return s.n;
     return s.n <= SHORT_WORD ? merge_short(b, s.ids, s.n) : merge_long(e, s.ids, s.n);
-}
-
-/* Room for n more ids. */
-static int reserve_ids(encoder *e, size_t n)
-{
-    int *ids = mem_grow(e->ids, &e->cap, e->n + n, sizeof *ids);
-    e->ids = ids ? ids : e->ids;
-    return ids ? 0 : -1;
-}
-
-int bpe_word(encoder *e, const char *word, size_t n)
-{
-    cached_word *c = NULL;
-    if (n <= sizeof c->key) {
-        c = &e->cache[text_hash(word, n) & e->cache_mask];
-        if (c->len == n && memcmp(c->key, word, n) == 0) {
-            if (reserve_ids(e, c->n))
-                return -1;
-            memcpy(e->ids + e->n, e->ids + c->at, c->n * sizeof *e->ids);
-            e->n += c->n;
-            return 0;
-        }
-    }
-    size_t count = encode_word(e, word, n);
-    if (count == SIZE_MAX || reserve_ids(e, count))
-        return -1;
-    if (c && e->n < UINT32_MAX && count <= UINT8_MAX) {
-        memcpy(c->key, word, n);
-        c->len = (uint8_t)n;
-        c->n = (uint8_t)count;
-        c->at = (uint32_t)e->n;
-    }
-    if (count)
-        memcpy(e->ids + e->n, e->symbols, count * sizeof *e->ids);
-    e->n += count;
-    return 0;
 }

@@ -60,6 +60,7 @@ void encoder_close(encoder *e)
     mem_free(e->heap);
     mem_free(e->links);
     mem_free(e->symbols);
+    mem_free(e->lattice);
     mem_free(e->ids);
 }
 
@@ -80,7 +81,7 @@ static int encode_plain(encoder *e, const char *text, size_t n, size_t start)
     if (split_words(e, text, n, start, &base))
         return -1;
     for (size_t i = 0; i < e->words.n; i++)
-        if (bpe_word(e, base + e->words.v[i].at, e->words.v[i].len))
+        if (encode_word(e, base + e->words.v[i].at, e->words.v[i].len))
             return -1;
     return 0;
 }

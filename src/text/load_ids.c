@@ -1,4 +1,4 @@
-/* Reads what is done with ids: the post-processor, which adds special tokens, and the decoder. */
+/* Reads the post-processor, which adds special tokens to the ids of a text. */
 #include "text/load_steps.h"
 
 #include "base/mem.h"
@@ -7,8 +7,6 @@
 #include <string.h>
 
 #define MAX_ITEMS 64 /* of a template */
-
-/* --- post-processors --- */
 
 /* The template of the one post-processor that may add tokens: what two of them would do to each other's
  * output is not defined for one text. */
@@ -143,102 +141,4 @@ int load_post_processor(tokenizer *t, jr *r)
                                       {NULL, NULL, 0}};
     static const part_type part = {"post-processor", "processors", types};
     return jr_null(r) ? 0 : load_part(t, r, &part);
-}
-
-/* --- decoders --- */
-
-/* The order in which the steps of a chain may come. */
-enum { AT_START, AT_REPLACE, AT_BYTES, AT_FUSE, AT_STRIP, AT_WHOLE };
-
-/* Takes the step `now` of a chain: steps come in the order above, each at most once. */
-static int chain_step(tokenizer *t, jr *r, int now)
-{
-    decoder *d = &t->decoder;
-    if (d->stage >= now)
-        return jr_error(r, "decoders in this order are not supported");
-    d->stage = now;
-    d->kind = DECODE_CHAIN;
-    return 0;
-}
-
-static int decode_bytes(tokenizer *t, jr *r, int option)
-{
-    (void)option;
-    if (t->decoder.stage != AT_START)
-        return jr_error(r, "a ByteLevel decoder behind others is not supported");
-    t->decoder.stage = AT_WHOLE;
-    t->decoder.kind = DECODE_BYTES;
-    return 0;
-}
-
-static int decode_replace(tokenizer *t, jr *r, int now)
-{
-    decoder *d = &t->decoder;
-    pattern compiled = {0};
-    if (chain_step(t, r, now) || load_pattern(r, &d->from, &d->from_len, &compiled))
-        return -1;
-    pattern_free(&compiled);
-    if (!d->from)
-        return jr_error(r, "a Replace decoder with a Regex is not supported");
-    return (d->to = load_string(r, "content", &d->to_len)) ? 0 : -1;
-}
-
-static int decode_fallback(tokenizer *t, jr *r, int now)
-{
-    t->decoder.byte_fallback = true;
-    return chain_step(t, r, now);
-}
-
-static int decode_fuse(tokenizer *t, jr *r, int now)
-{
-    t->decoder.fused = true;
-    return chain_step(t, r, now);
-}
-
-static int decode_strip(tokenizer *t, jr *r, int now)
-{
-    decoder *d = &t->decoder;
-    size_t n;
-    int64_t start, stop;
-    if (chain_step(t, r, now) || load_int(r, "start", 1000, &start) || load_int(r, "stop", 1000, &stop))
-        return -1;
-    char *c = load_char(r, "content", &n, &d->strip);
-    if (!c)
-        return -1;
-    mem_free(c);
-    d->strip_start = (size_t)start;
-    d->strip_stop = (size_t)stop;
-    if (!d->fused)
-        return jr_error(r, "a Strip decoder without a Fuse before it is not supported");
-    return 0;
-}
-
-static int decode_metaspace(tokenizer *t, jr *r, int now)
-{
-    decoder *d = &t->decoder;
-    uint32_t c;
-    prepend_scheme prepend;
-    if (chain_step(t, r, now) || load_prepend(r, &prepend))
-        return -1;
-    if (!(d->from = load_char(r, "replacement", &d->from_len, &c)) || !(d->to = mem_strdup(" ")))
-        return -1;
-    d->to_len = 1;
-    d->drop_first = prepend != PREPEND_NEVER;
-    return 0;
-}
-
-int load_decoder(tokenizer *t, jr *r)
-{
-    static const step_type types[] = {{"ByteLevel", decode_bytes, 0},
-                                      {"Replace", decode_replace, AT_REPLACE},
-                                      {"Metaspace", decode_metaspace, AT_REPLACE},
-                                      {"ByteFallback", decode_fallback, AT_BYTES},
-                                      {"Fuse", decode_fuse, AT_FUSE},
-                                      {"Strip", decode_strip, AT_STRIP},
-                                      {NULL, NULL, 0}};
-    static const part_type part = {"decoder", "decoders", types};
-    if (jr_null(r))
-        return 0;
-    t->decoder.kind = DECODE_CHAIN; /* also for an empty Sequence: tokens as they are */
-    return load_part(t, r, &part);
 }

@@ -1,9 +1,12 @@
-/* Reads the "model" of tokenizer.json: a byte-pair encoding with its vocabulary and merges. This is nearly
+/* Reads the "model" of tokenizer.json: its vocabulary, its merges or scores, and its settings. This is nearly
  * all of the file, so it is read straight into the tables. */
 #include "text/tokenizer_parts.h"
 
 #include "base/mem.h"
 
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define BYTES_A_TOKEN 32 /* of the file, at least: room is made by this guess and grows if it is wrong */
@@ -13,9 +16,8 @@ static int load_vocab(tokenizer *t, jr *r, size_t limit)
     jr_text key;
     int64_t id;
     size_t count = 0;
-    if (jr_peek(r) != JR_OBJECT)
-        return jr_error(r, "the vocabulary is not an object: only BPE models are supported");
-    jr_object(r);
+    if (jr_object(r))
+        return -1;
     for (; jr_key(r, &key); count++) {
         if (jr_int(r, 0, (int64_t)limit - 1, &id))
             return -1;
@@ -25,6 +27,45 @@ static int load_vocab(tokenizer *t, jr *r, size_t limit)
                               : jr_error(r, "the vocabulary gives the id %lld to two tokens", (long long)id);
     }
     return r->failed ? -1 : vocab_index(&t->vocab, count);
+}
+
+/* A number, which must be finite. */
+static int load_score(jr *r, double *score)
+{
+    jr number;
+    char text[64];
+    if (jr_peek(r) != JR_NUMBER)
+        return jr_error(r, "a score must be a number");
+    if (jr_span(r, &number))
+        return -1;
+    size_t n = (size_t)(number.end - number.p);
+    if (n >= sizeof text)
+        return jr_error(r, "a score of %zu digits", n);
+    memcpy(text, number.p, n);
+    text[n] = 0;
+    *score = strtod(text, NULL);
+    return isfinite(*score) ? 0 : jr_error(r, "a score that is too large");
+}
+
+int load_pieces(tokenizer *t, jr *r, size_t limit)
+{
+    jr_text text;
+    unigram *u = &t->unigram;
+    jr_array(r);
+    for (; jr_item(r); u->n++) {
+        if (u->n == limit)
+            return jr_error(r, "more than %zu tokens", limit);
+        double *scores = mem_grow(u->scores, &u->cap, u->n + 1, sizeof *scores);
+        if (!scores)
+            return -1;
+        u->scores = scores;
+        if (jr_array(r) || !jr_item(r) || jr_string(r, &text) ||
+            vocab_append(&t->vocab, text.p, text.n, (int)u->n))
+            return jr_error(r, "a token must be a text and its score");
+        if (!jr_item(r) || load_score(r, &scores[u->n]) || jr_item(r))
+            return jr_error(r, "a token must be a text and its score");
+    }
+    return r->failed ? -1 : vocab_index(&t->vocab, u->n);
 }
 
 /* Merges that were read and wait to be looked up together. Of each merge the spans are its left part, its
@@ -155,7 +196,7 @@ static int optional_bool(jr *r, bool *out)
 /* What was met in the model, in whatever order. */
 typedef struct model_parts {
     jr merges; /* stands at the merges */
-    bool has_vocab, has_merges, read_merges;
+    bool has_vocab, has_merges, read_merges, scored;
 } model_parts;
 
 /* Reads the merges at once if the vocabulary is known, which saves passing over them twice. */
@@ -180,16 +221,29 @@ static int load_prefix(tokenizer *t, jr *r, const model_parts *s)
     return 0;
 }
 
+static int load_type(tokenizer *t, jr *r)
+{
+    static const char *const names[] = {[MODEL_BPE] = "BPE",
+                                        [MODEL_UNIGRAM] = "Unigram",
+                                        [MODEL_WORDPIECE] = "WordPiece",
+                                        [MODEL_WORDLEVEL] = "WordLevel"};
+    jr_text type;
+    if (jr_string(r, &type))
+        return -1;
+    for (int i = 0; i <= MODEL_WORDLEVEL; i++) {
+        if (!jr_is(type, names[i]))
+            continue;
+        t->model = (model_kind)i;
+        return 0;
+    }
+    return jr_error(r, "the tokenizer model \"%.*s\" is not supported", (int)(type.n < 40 ? type.n : 40),
+                    type.p);
+}
+
 static int model_key(tokenizer *t, jr *r, jr_text key, model_parts *s, size_t limit)
 {
-    jr_text type;
-    if (jr_is(key, "type")) {
-        if (jr_string(r, &type))
-            return -1;
-        return jr_is(type, "BPE") ? 0
-                                  : jr_error(r, "the tokenizer model \"%.*s\" is not supported, only BPE is",
-                                             (int)(type.n < 40 ? type.n : 40), type.p);
-    }
+    if (jr_is(key, "type"))
+        return load_type(t, r);
     if (jr_is(key, "dropout"))
         return jr_null(r) ? 0 : jr_error(r, "BPE dropout is not supported");
     if (jr_is(key, "unk_token"))
@@ -208,30 +262,66 @@ static int model_key(tokenizer *t, jr *r, jr_text key, model_parts *s, size_t li
         if (s->has_vocab)
             return jr_error(r, "a second vocabulary");
         s->has_vocab = true;
-        return load_vocab(t, r, limit);
+        s->scored = jr_peek(r) == JR_ARRAY;
+        return s->scored ? load_pieces(t, r, limit) : load_vocab(t, r, limit);
     }
     if (jr_is(key, "merges"))
         return meet_merges(t, r, s);
+    if (jr_is(key, "unk_id"))
+        return jr_null(r) ? 0 : jr_int(r, 0, (int64_t)limit - 1, &t->unigram.unk);
+    if (jr_is(key, "max_input_chars_per_word"))
+        return jr_int(r, 0, INT_MAX, &t->word_chars);
     return jr_skip(r);
+}
+
+/* The tables of a model that is not BPE. */
+static int prepare(tokenizer *t, jr *r)
+{
+    vocab *v = &t->vocab;
+    for (size_t id = 0; id < v->ids; id++)
+        if (v->text[id].len != TOKEN_NONE && v->text[id].len > t->longest)
+            t->longest = v->text[id].len;
+    if (t->model != MODEL_UNIGRAM)
+        return 0;
+    if (t->unigram.unk >= (int64_t)v->ids)
+        return jr_error(r, "the unk_id %lld is beyond the vocabulary", (long long)t->unigram.unk);
+    return unigram_prepare(&t->unigram, v);
+}
+
+/* What the model needs is there, and the rest gets its defaults. */
+static int complete(tokenizer *t, jr *r, const model_parts *s)
+{
+    static const char *const prefix[] = {"", "", "##", ""}; /* by model_kind */
+    if (!s->has_vocab)
+        return jr_error(r, "the model has no vocabulary");
+    if (t->model == MODEL_BPE && !s->has_merges)
+        return jr_error(r, "the model has no merges");
+    if (s->scored != (t->model == MODEL_UNIGRAM))
+        return jr_error(r, "a vocabulary %s scores does not go with this type of model",
+                        s->scored ? "with" : "without");
+    if (!t->bpe.suffix && !(t->bpe.suffix = mem_strdup("")))
+        return -1;
+    if (!t->bpe.prefix && !(t->bpe.prefix = mem_strdup(prefix[t->model])))
+        return -1;
+    return 0;
 }
 
 int load_model(tokenizer *t, jr *r, size_t limit)
 {
     jr_text key;
     model_parts s = {0};
+    t->unigram.unk = -1;
+    t->word_chars = 100;
     int status = jr_object(r);
     while (!status && jr_key(r, &key))
         status = model_key(t, r, key, &s, limit);
-    if (r->failed)
-        status = -1;
-    if (!status && (!s.has_vocab || !s.has_merges))
-        status = jr_error(r, "the model has no %s", s.has_vocab ? "merges" : "vocabulary");
-    if (!status && !t->bpe.suffix && !(t->bpe.suffix = mem_strdup("")))
-        status = -1;
-    if (!status && !t->bpe.prefix && !(t->bpe.prefix = mem_strdup("")))
-        status = -1;
-    if (!status && !s.read_merges)
+    status = r->failed ? -1 : status;
+    if (!status)
+        status = complete(t, r, &s);
+    if (!status && t->model == MODEL_BPE && !s.read_merges)
         status = load_merges(t, &s.merges);
+    if (!status && t->model != MODEL_BPE)
+        status = prepare(t, r);
     if (!status)
         bpe_prepare(&t->bpe, &t->vocab);
     jr_close(&s.merges);

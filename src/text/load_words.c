@@ -45,6 +45,53 @@ static int norm_replace(tokenizer *t, jr *r, int kind)
     return (s->with = load_string(r, "content", &s->with_len)) ? 0 : -1;
 }
 
+/* BertNormalizer: up to five steps. */
+static int norm_bert(tokenizer *t, jr *r, int option)
+{
+    bool clean, chinese, lower, accents;
+    (void)option;
+    if (load_bool(r, "clean_text", true, &clean) || load_bool(r, "handle_chinese_chars", true, &chinese) ||
+        load_bool(r, "lowercase", true, &lower) || load_bool(r, "strip_accents", lower, &accents))
+        return -1;
+    const struct {
+        bool on;
+        norm_kind kind;
+    } steps[] = {{clean, NORM_CLEAN},
+                 {chinese, NORM_CHINESE},
+                 {accents, NORM_NFD},
+                 {accents, NORM_NONSPACING},
+                 {lower, NORM_LOWER}};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+        if (steps[i].on && !new_norm(t, r, steps[i].kind))
+            return -1;
+    return 0;
+}
+
+static int norm_charsmap(tokenizer *t, jr *r, int kind)
+{
+    jr f;
+    jr_text base64;
+    strbuf map = {0};
+    if (!jr_find(r, "precompiled_charsmap", &f))
+        return jr_error(r, "\"precompiled_charsmap\" is missing");
+    if (jr_null(&f))
+        return 0;
+    int status = jr_string(&f, &base64);
+    if (!status && base64.n) {
+        norm_step *s = new_norm(t, r, (norm_kind)kind);
+        status = s ? 0 : -1;
+        if (s && (!base64_decode(base64.p, base64.n, &map) || !charsmap_check(map.data, map.len))) {
+            status = map.failed ? -1 : jr_error(&f, "\"precompiled_charsmap\" is broken");
+        } else if (s) {
+            s->text_len = map.len;
+            status = (s->text = strbuf_take(&map)) ? 0 : -1;
+        }
+    }
+    strbuf_free(&map);
+    jr_close(&f);
+    return status;
+}
+
 int load_normalizer(tokenizer *t, jr *r)
 {
     static const step_type types[] = {{"NFC", norm_plain, NORM_NFC},
@@ -55,6 +102,11 @@ int load_normalizer(tokenizer *t, jr *r)
                                       {"Prepend", norm_prepend, NORM_PREPEND},
                                       {"Replace", norm_replace, NORM_REPLACE},
                                       {"Strip", norm_strip, NORM_STRIP},
+                                      {"Lowercase", norm_plain, NORM_LOWER},
+                                      {"StripAccents", norm_plain, NORM_ACCENTS},
+                                      {"Nmt", norm_plain, NORM_NMT},
+                                      {"BertNormalizer", norm_bert, 0},
+                                      {"Precompiled", norm_charsmap, NORM_CHARSMAP},
                                       {NULL, NULL, 0}};
     static const part_type part = {"normalizer", "normalizers", types};
     return jr_null(r) ? 0 : load_part(t, r, &part);
@@ -139,6 +191,23 @@ static int split_spaces(tokenizer *t, jr *r, int kind)
     return s ? 0 : -1;
 }
 
+static int split_delimiter(tokenizer *t, jr *r, int kind)
+{
+    uint32_t c;
+    split_step *s = new_split(t, r, kind);
+    if (!s || !(s->text = load_char(r, "delimiter", &s->len, &c)))
+        return -1;
+    s->behavior = REMOVED;
+    return 0;
+}
+
+/* BertPreTokenizer: spaces go away, then punctuation stands alone. */
+static int split_bert(tokenizer *t, jr *r, int option)
+{
+    (void)option;
+    return split_spaces(t, r, SPLIT_SPACES) || !new_split(t, r, SPLIT_PUNCTUATION) ? -1 : 0;
+}
+
 static int split_metaspace(tokenizer *t, jr *r, int kind)
 {
     uint32_t c;
@@ -157,6 +226,8 @@ int load_pre_tokenizer(tokenizer *t, jr *r)
                                       {"Punctuation", split_punctuation, SPLIT_PUNCTUATION},
                                       {"Whitespace", split_spaces, SPLIT_WORDS},
                                       {"WhitespaceSplit", split_spaces, SPLIT_SPACES},
+                                      {"CharDelimiterSplit", split_delimiter, SPLIT_STRING},
+                                      {"BertPreTokenizer", split_bert, 0},
                                       {"Metaspace", split_metaspace, SPLIT_METASPACE},
                                       {NULL, NULL, 0}};
     static const part_type part = {"pre-tokenizer", "pretokenizers", types};

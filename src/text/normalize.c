@@ -259,6 +259,11 @@ static int run(encoder *e, const norm_step *s, const char *text, size_t n, strbu
     case NORM_STRIP:
         strip(s, text, n, out);
         break;
+    case NORM_CHARSMAP:
+        charsmap_apply(s->text, s->text_len, text, n, e->limit, out);
+        break;
+    default:
+        normalize_chars(s->kind, text, n, out);
     }
     return encoder_check(e, out);
 }

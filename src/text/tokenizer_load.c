@@ -232,6 +232,10 @@ static int load_text(tokenizer *t, const char *name, const char *text, size_t n,
         status = load_post_processor(t, &s.post);
     jr_close(&s.added);
     jr_close(&s.post);
+    if (t->byte_words && t->model != MODEL_BPE) { /* only BPE takes plain bytes for the byte alphabet */
+        t->byte_words = false;
+        t->split[t->n_split - 1].last = false;
+    }
     *has_post = s.has_post;
     return status;
 }
@@ -275,8 +279,11 @@ static void steps_free(tokenizer *t)
         pattern_free(&t->split[i].pattern);
     }
     mem_free(t->post.items);
-    mem_free(t->decoder.from);
-    mem_free(t->decoder.to);
+    for (int i = 0; i < t->decoder.n; i++) {
+        mem_free(t->decoder.step[i].from);
+        mem_free(t->decoder.step[i].to);
+        pattern_free(&t->decoder.step[i].pattern);
+    }
 }
 
 void tokenizer_free(tokenizer *t)
@@ -296,5 +303,6 @@ void tokenizer_free(tokenizer *t)
     strbuf_free(&t->bytes);
     vocab_free(&t->vocab);
     bpe_free(&t->bpe);
+    unigram_free(&t->unigram);
     mem_free(t);
 }

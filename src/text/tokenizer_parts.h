@@ -86,6 +86,29 @@ int bpe_add(bpe *b, int left, int right, size_t rank, int id);
 void bpe_prepare(bpe *b, const vocab *v);
 void bpe_free(bpe *b);
 
+/* --- unigram.c --- */
+
+typedef struct prefix_node {
+    uint32_t first; /* its children stand together, in order of their bytes */
+    int32_t id;     /* the token that ends here, or -1 */
+    uint16_t n;
+    unsigned char byte;
+} prefix_node;
+
+typedef struct unigram {
+    double *scores; /* by id */
+    size_t n, cap;
+    double unk_score;
+    int64_t unk; /* -1: none */
+    prefix_node *nodes;
+    size_t n_nodes, nodes_cap;
+    uint32_t root[256]; /* node of a first byte, 0: none */
+} unigram;
+
+/* Builds the tree of all spellings. 0, or -1 with an error. */
+int unigram_prepare(unigram *u, const vocab *v);
+void unigram_free(unigram *u);
+
 /* --- pattern_syntax.c: regular expressions written for Oniguruma --- */
 
 /* Appends the same pattern in PCRE2's syntax. false with the reason in *why when that cannot be done; the
@@ -127,6 +150,12 @@ bool unicode_is_unassigned(uint32_t c);
 /* For patterns, in bracket form: the members of a category that came after Unicode 14, and \w. */
 const char *unicode_new_members(const char *category);
 const char *unicode_word_set(void);
+/* What StripAccents and BertNormalizer take away: combining marks, nonspacing marks, controls. */
+bool unicode_is_mark(uint32_t c);
+bool unicode_is_nonspacing(uint32_t c);
+bool unicode_is_control(uint32_t c);
+/* The lower case, or c; that of U+0130 is two characters, which the caller sees to. */
+uint32_t unicode_to_lower(uint32_t c);
 
 /* --- added.c: tokens that are cut out of the text before everything else --- */
 
@@ -180,12 +209,19 @@ typedef enum {
     NORM_PREPEND,
     NORM_REPLACE,
     NORM_BYTES,
-    NORM_STRIP
+    NORM_STRIP,
+    NORM_LOWER,
+    NORM_ACCENTS, /* StripAccents */
+    NORM_NMT,
+    NORM_CLEAN,      /* BertNormalizer's steps: controls and odd spaces, */
+    NORM_CHINESE,    /* spaces around ideographs, */
+    NORM_NONSPACING, /* marks */
+    NORM_CHARSMAP    /* Precompiled */
 } norm_kind;
 
 typedef struct norm_step {
     norm_kind kind;
-    char *text, *with; /* PREPEND: with; REPLACE: text (or pattern), with */
+    char *text, *with; /* PREPEND: with; REPLACE: text (or pattern), with; CHARSMAP: text */
     size_t text_len, with_len;
     pattern pattern;
     bool left, right; /* STRIP */
@@ -198,6 +234,17 @@ typedef struct encoder encoder;
 int normalize(encoder *e, const char *text, size_t n, const char **out, size_t *out_n);
 /* One Unicode normalization form of text[0..n), appended to out. 0 or -1. */
 int normalize_unicode(norm_kind form, const char *text, size_t n, strbuf *out);
+/* A step of LOWER..NONSPACING, character by character, appended to out (normalize_chars.c). */
+void normalize_chars(norm_kind kind, const char *text, size_t n, strbuf *out);
+
+/* --- charsmap.c: SentencePiece's compiled normalization rules --- */
+
+/* Is it a map: a length, a double array of that many bytes, and texts, the last with a NUL? */
+bool charsmap_check(const char *map, size_t n);
+/* Appends the normalized text; stops soon after out has grown beyond the limit. */
+void charsmap_apply(const char *map, size_t map_n, const char *text, size_t n, size_t limit, strbuf *out);
+/* Appends what base64 text stands for; false when it is not base64. */
+bool base64_decode(const char *p, size_t n, strbuf *out);
 
 /* --- split.c: pre-tokenizers --- */
 
@@ -242,28 +289,80 @@ typedef struct post_template {
     size_t n, cap;
 } post_template;
 
+/* What decoding starts with: tokens joined by spaces; the bytes that tokens stand for; a chain of steps. */
 typedef enum { DECODE_JOIN, DECODE_BYTES, DECODE_CHAIN } decode_kind;
 
-/* DECODE_CHAIN: per token the replacements and `<0xNN>` bytes, then strip at the ends of the whole text (when
- * fused) or of every token. */
+/* Steps of a chain. Each takes tokens and gives tokens; those marked * give one token, piece by piece. */
+typedef enum {
+    DEC_REPLACE,
+    DEC_METASPACE,
+    DEC_FALLBACK, /* ByteFallback */
+    DEC_FUSE,     /* * */
+    DEC_STRIP,
+    DEC_BYTES, /* * ByteLevel */
+    DEC_WORDPIECE,
+    DEC_SUFFIX, /* BPEDecoder */
+    DEC_CTC,
+    DEC_GATHER /* * put before a step that needs the one token whole */
+} dec_kind;
+
+typedef struct dec_step {
+    dec_kind kind;
+    char *from, *to; /* REPLACE; METASPACE: from; WORDPIECE, SUFFIX: from; CTC: the pad, the delimiter */
+    size_t from_len, to_len;
+    pattern pattern; /* REPLACE by a Regex: from is NULL */
+    bool clean;      /* WORDPIECE, CTC */
+    bool drop_first; /* METASPACE: in the first token, what would be replaced is left out */
+    bool one;        /* the input is one token, piece by piece */
+    uint32_t strip;  /* STRIP: the character */
+    size_t start, stop;
+} dec_step;
+
+#define MAX_STEPS     32
+#define MAX_DEC_STEPS 16
+#define MAX_TEXT      1024 /* bytes of a replacement, a prefix or a suffix */
+#define N_NAMED       4
+
 typedef struct decoder {
     decode_kind kind;
-    char *from, *to; /* Replace; from is NULL when there is none */
-    size_t from_len, to_len;
-    bool byte_fallback, fused;
-    bool drop_first; /* in the first token, what would be replaced is left out */
-    uint32_t strip;  /* the character */
-    size_t strip_start, strip_stop;
-    int stage; /* while loading: how far the chain has come */
+    dec_step step[MAX_DEC_STEPS];
+    int n;
 } decoder;
 
-#define MAX_STEPS 32
-#define MAX_TEXT  1024 /* bytes of a replacement, a prefix or a suffix */
-#define N_NAMED   4
+/* What a step remembers between tokens. */
+typedef struct dec_state {
+    strbuf wait;             /* what may not leave yet */
+    size_t taken, held;      /* STRIP of one token: characters taken at the start, held at the end */
+    bool any, started, last; /* a token came; STRIP: nothing more is taken; SUFFIX: a token waits */
+} dec_state;
+
+/* A chain at work; all zero at the start of a text. */
+typedef struct chain_state {
+    dec_state step[MAX_DEC_STEPS];
+    pcre2_general_context *general; /* made when a pattern needs them */
+    pcre2_match_data *match;
+    pcre2_match_context *context;
+    strbuf scratch[2];
+    bool failed; /* memory, or a pattern that gave up */
+} chain_state;
+
+/* Puts a token through the steps; what becomes certain is appended to out. (decode_steps.c) */
+void chain_put(const decoder *k, chain_state *s, const char *p, size_t n, strbuf *out);
+/* The end of the text: the rest, and the state is ready for another. */
+void chain_end(const decoder *k, chain_state *s, strbuf *out);
+void chain_free(const decoder *k, chain_state *s);
+/* Appends bytes that may be anything as valid UTF-8; `wait` keeps the start of an unfinished character. */
+void put_bytes(strbuf *wait, strbuf *out, const char *p, size_t n);
+
+typedef enum { MODEL_BPE, MODEL_UNIGRAM, MODEL_WORDPIECE, MODEL_WORDLEVEL } model_kind;
 
 struct tokenizer {
     vocab vocab;
-    bpe bpe;
+    model_kind model;
+    bpe bpe;            /* the settings that models share (unk, prefix, byte tokens) stand here too */
+    unigram unigram;    /* of MODEL_UNIGRAM */
+    int64_t word_chars; /* WORDPIECE: longer words are unknown */
+    size_t longest;     /* WORDPIECE: bytes of the longest spelling */
     added_token *added;
     size_t n_added, added_cap;
     trie raw, normal; /* matched before and after normalization */
@@ -286,6 +385,8 @@ int load_pre_tokenizer(tokenizer *t, jr *r);
 int load_post_processor(tokenizer *t, jr *r);
 int load_decoder(tokenizer *t, jr *r);
 int load_model(tokenizer *t, jr *r, size_t file_size);
+/* The vocabulary of a Unigram model, [["text", score], ...]. */
+int load_pieces(tokenizer *t, jr *r, size_t limit);
 /* Reads tokenizer_config.json, if the folder has one. 0 or -1. */
 int load_config(tokenizer *t, const char *folder, bool has_post);
 
@@ -310,6 +411,8 @@ struct encoder {
     size_t heap_cap, links_cap;
     int *symbols;
     size_t symbols_cap;
+    struct lattice_node *lattice; /* unigram.c */
+    size_t lattice_cap;
     int *ids;
     size_t n, cap;
     size_t limit; /* of rewritten text: steps of a hostile file could double it again and again */
@@ -322,8 +425,15 @@ int encoder_check(const encoder *e, const strbuf *text);
 int encoder_open(encoder *e, size_t n);
 void encoder_close(encoder *e);
 
-/* Appends the ids of one word to e->ids. 0 or -1. */
-int bpe_word(encoder *e, const char *word, size_t n);
+/* Appends the ids of one word to e->ids, by the tokenizer's model (words.c). 0 or -1. */
+int encode_word(encoder *e, const char *word, size_t n);
+/* The models: the ids of a word in e->symbols; how many, or SIZE_MAX with an error. */
+size_t bpe_word(encoder *e, const char *word, size_t n);
+size_t unigram_word(encoder *e, const char *word, size_t n);
+size_t wordpiece_word(encoder *e, const char *word, size_t n);
+size_t wordlevel_word(encoder *e, const char *word, size_t n);
+/* Room for n symbols. 0 or -1. */
+int reserve_symbols(encoder *e, size_t n);
 /* 64-bit hash for the tables of this folder. */
 uint64_t text_hash(const char *p, size_t n);
 

@@ -1,6 +1,7 @@
 /* Character classes as the reference's libraries have them. They come from several libraries there, each
  * with its own version of Unicode, so the tables are made by asking the reference itself. */
 #include "text/tokenizer_parts.h"
+#include "text/unicode_case.h"
 #include "text/unicode_tables.h"
 
 #include <string.h>
@@ -56,3 +57,35 @@ const char *unicode_new_members(const char *category)
 }
 
 const char *unicode_word_set(void) { return unicode_word_items; }
+
+bool unicode_is_mark(uint32_t c)
+{
+    return c >= 0x300 && in_ranges(unicode_marks, COUNT(unicode_marks) - 1, c);
+}
+
+bool unicode_is_nonspacing(uint32_t c)
+{
+    return c >= 0x300 && in_ranges(unicode_nonspacing, COUNT(unicode_nonspacing) - 1, c);
+}
+
+bool unicode_is_control(uint32_t c)
+{
+    return (c < 0x20 || c >= 0x7F) && in_ranges(unicode_controls, COUNT(unicode_controls) - 1, c);
+}
+
+uint32_t unicode_to_lower(uint32_t c)
+{
+    size_t low = 0, n = COUNT(unicode_lower);
+    if (c < 0x80)
+        return c >= 'A' && c <= 'Z' ? c + 32 : c;
+    while (low < n) {
+        size_t mid = (low + n) / 2;
+        if (c > unicode_lower[mid].last)
+            low = mid + 1;
+        else
+            n = mid;
+    }
+    const struct unicode_case *r = &unicode_lower[low < COUNT(unicode_lower) ? low : 0];
+    bool in = c >= r->first && c <= r->last && (c - r->first) % (uint32_t)r->step == 0;
+    return in ? (uint32_t)((int32_t)c + r->by) : c;
+}

@@ -293,8 +293,17 @@ static void broken_files_are_refused(void **state)
     refused("{}", "no \"model\"");
     refused("{\"model\":{}}", "no vocabulary");
     refused("{\"version\":\"2.0\"}", "version");
-    refused("{\"model\":{\"type\":\"Unigram\"}}", "\"Unigram\" is not supported");
-    refused("{\"model\":{\"vocab\":[[\"a\",0.5]]}}", "only BPE");
+    refused("{\"model\":{\"type\":\"Trigram\"}}", "\"Trigram\" is not supported");
+    refused("{\"model\":{\"vocab\":[[\"a\",0.5]]}}", "no merges");
+    refused("{\"model\":{\"type\":\"BPE\",\"vocab\":[[\"a\",0.5]],\"merges\":[]}}",
+            "with scores does not go");
+    refused("{\"model\":{\"type\":\"Unigram\",\"vocab\":{\"a\":1}}}", "without scores does not go");
+    refused("{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\"]]}}", "a text and its score");
+    refused("{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",1,2]]}}", "a text and its score");
+    refused("{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",1e999]]}}", "too large");
+    refused("{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",NaN]]}}", "must be a number");
+    refused("{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",1],[\"a\",2]]}}", "two ids");
+    refused("{\"model\":{\"type\":\"Unigram\",\"unk_id\":5,\"vocab\":[[\"a\",1]]}}", "unk_id 5 is beyond");
     refused("{\"model\":{\"vocab\":{\"a\":-1}}}", "whole number from 0");
     refused("{\"model\":{\"vocab\":{\"a\":4294967295}}}", "whole number from 0");
     refused("{\"model\":{\"vocab\":{\"a\":0,\"b\":0}}}", "two tokens");
@@ -310,14 +319,16 @@ static void broken_files_are_refused(void **state)
     refused(MODEL("\"dropout\":0.1,\"merges\":[]}") "}", "dropout");
     refused(MODEL("\"merges\":[],\"continuing_subword_prefix\":\"##\"}") "}", "before the merges");
     refused(MODEL("\"merges\":[\"a b\""), "',' or ']'");
-    refused(WITH("normalizer", "{\"type\":\"Nmt\"}"), "the normalizer \"Nmt\" is not supported");
+    refused(WITH("normalizer", "{\"type\":\"Nmx\"}"), "the normalizer \"Nmx\" is not supported");
     refused(WITH("normalizer", "{\"type\":3}"), "expected a string");
     refused(WITH("normalizer", "{}"), "\"type\" is missing");
     refused(WITH("normalizer", "{\"type\":\"Sequence\"}"), "\"normalizers\" is missing");
     refused(WITH("normalizer", "{\"type\":\"Replace\",\"pattern\":{\"String\":\"\"},\"content\":\"\"}"),
             "empty pattern");
-    refused(WITH("pre_tokenizer", "{\"type\":\"BertPreTokenizer\"}"),
-            "\"BertPreTokenizer\" is not supported");
+    refused(WITH("pre_tokenizer", "{\"type\":\"UnicodeScripts\"}"), "\"UnicodeScripts\" is not supported");
+    refused(WITH("normalizer", "{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AAAA\"}"), "is broken");
+    refused(WITH("normalizer", "{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"A*==\"}"), "is broken");
+    refused(WITH("pre_tokenizer", "{\"type\":\"CharDelimiterSplit\",\"delimiter\":\"ab\"}"), "one character");
     refused(
         WITH("pre_tokenizer", "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(\"},\"behavior\":\"Isolated\"}"),
         "not closed");
@@ -326,10 +337,8 @@ static void broken_files_are_refused(void **state)
     refused(WITH("pre_tokenizer",
                  "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"\\\\p{Nope}\"},\"behavior\":\"Isolated\"}"),
             "cannot be used");
-    refused(WITH("decoder", "{\"type\":\"WordPiece\"}"), "the decoder \"WordPiece\" is not supported");
-    refused(WITH("decoder",
-                 "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"},{\"type\":\"ByteFallback\"}]}"),
-            "order");
+    refused(WITH("decoder", "{\"type\":\"Odd\"}"), "the decoder \"Odd\" is not supported");
+    refused(WITH("decoder", "{\"type\":\"WordPiece\"}"), "\"prefix\" is missing");
     refused(WITH("post_processor",
                  "{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"x\"}}],"
                  "\"special_tokens\":{\"x\":{\"ids\":[99]}}}"),
