@@ -39,7 +39,7 @@ typedef struct paged_tile {
     size_t rows, blocks;
     /* The head's parts of the blocks; behind the last ones, what will be read next. */
     const char *keys[PAGED_BLOCKS + PAGED_AHEAD], *values[PAGED_BLOCKS + PAGED_AHEAD];
-    const char *q;                                         /* prepared rows, q_step bytes apart */
+    const char *q; /* prepared rows, q_step bytes apart */
     size_t q_step;
     float *scores; /* [row][PAGED_KEYS] for the blocks at hand: scores, later weights */
     float *out;    /* [row][v_width] weighted sums of values */

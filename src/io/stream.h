@@ -38,8 +38,7 @@ int stream_read(const stream *s, const char *op, void *to, size_t n);
 /* The source of a stream (array/source.h), which it holds. NULL with an error. */
 node *stream_source(const stream *s, size_t size);
 /* An array in a source, as a temporary that is read when it is computed. */
-mlx_array source_array(node *from, size_t offset, const int *shape, int ndim, mlx_dtype dtype,
-                       bool swapped);
+mlx_array source_array(node *from, size_t offset, const int *shape, int ndim, mlx_dtype dtype, bool swapped);
 /* All bytes of a file, mapped. NULL with an error that names the path. */
 buffer *stream_map(const char *path);
 

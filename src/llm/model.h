@@ -50,7 +50,8 @@ static inline size_t session_pending(const lm_session *s) { return s->count - (s
  * failure -1 and the session is empty, for the cache is lost. */
 int session_step(lm_session *s, size_t n, bool drawn, bool all, float *logits);
 
-/* lm_load for those who only take weights one by one: what the checkpoint has in another form is not computed.
+/* lm_load for those who only take weights one by one: what the checkpoint has in another form is not
+ * computed.
  */
 lm_model *lm_load_lazily(const char *path, const lm_load_options *options);
 

@@ -83,7 +83,7 @@ static mlx_array scanned(const mamba *a, int layer, mlx_array x, mlx_array dt, m
 {
     const mlx_array in[] = {x, dt, b, c};
     const scan_call call = {a, decay};
-    mlx_array y = mx_add(by_sequence(step, layer, 1, in, 4, scan_rows, &call), mx_multiply(x, d));
+    mlx_array y = mx_add(recurrent_by_sequence(step, layer, 1, in, 4, scan_rows, &call), mx_multiply(x, d));
     return mx_is_null(y) ? y : mx_reshape(y, SHAPE(1, mx_dim(y, 0), a->inner));
 }
 

@@ -105,7 +105,7 @@ static mlx_array forward(const transformer *m, const void *self, int layer, mlx_
     mlx_array decay = mx_multiply(mx_exp(f32(d->a_log.value)), mx_logaddexp(a, mx_float(0, MLX_FLOAT32)));
     const mlx_array rows[] = {unit(q, d->k_dim, 1 / sqrtf((float)d->k_dim)), unit(key, d->k_dim, 1), v,
                               mx_negative(decay), mx_sigmoid(f32(in.b))};
-    mlx_array y = by_sequence(step, layer, 1, rows, 5, delta_rule, d);
+    mlx_array y = recurrent_by_sequence(step, layer, 1, rows, 5, delta_rule, d);
     mlx_array z = mx_reshape(f32(in.z), SHAPE(L, d->values, d->v_dim));
     y = mx_multiply(nn_normalize(&d->norm, y), silu(z));
     return nn_apply(&d->out, mx_reshape(y, SHAPE(1, L, wide)));

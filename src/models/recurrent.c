@@ -13,8 +13,8 @@ void causal_conv_visit(nn_visitor *v, const char *name, causal_conv *c)
         nn_visit_param(v, part, &c->bias, c->channels, 0, 0);
 }
 
-mlx_array by_sequence(kv_step *step, int layer, int which, const mlx_array *in, size_t n, sequence_fn fn,
-                      const void *user)
+mlx_array recurrent_by_sequence(kv_step *step, int layer, int which, const mlx_array *in, size_t n,
+                                sequence_fn fn, const void *user)
 {
     enum { MOST = 8 };
     mlx_array *parts = mem_calloc((size_t)step->n_spans, sizeof *parts), joined = MX_NULL, rows[MOST];
@@ -56,5 +56,5 @@ mlx_array causal_conv_apply(const causal_conv *c, int layer, int which, mlx_arra
     if (mx_is_null(x))
         return x;
     mlx_array rows = mx_astype(mx_squeeze(x, 0), MLX_FLOAT32);
-    return mx_expand_dims(by_sequence(step, layer, which, &rows, 1, convolve, c), 0);
+    return mx_expand_dims(recurrent_by_sequence(step, layer, which, &rows, 1, convolve, c), 0);
 }

@@ -20,8 +20,8 @@ mlx_array causal_conv_apply(const causal_conv *c, int layer, int which, mlx_arra
 /* Rows of one sequence: `in` has those of the span, n arrays (rows, ..); returns the results (rows, ..). */
 typedef mlx_array (*sequence_fn)(const void *user, const mlx_array *in, mlx_array *state);
 /* Cuts n arrays (L, ..) by sequence, calls fn for each with its state `which`, and joins the results. */
-mlx_array by_sequence(kv_step *step, int layer, int which, const mlx_array *in, size_t n, sequence_fn fn,
-                      const void *user);
+mlx_array recurrent_by_sequence(kv_step *step, int layer, int which, const mlx_array *in, size_t n,
+                                sequence_fn fn, const void *user);
 
 /* Mamba 2's layer (and Mamba 1's), as part of families that differ in details. */
 typedef struct mamba {

@@ -227,7 +227,8 @@ typedef struct prim_paged {
     int32_t sinks; /* is there a last input of those? */
 } prim_paged;      /* PagedAttention */
 /* Compiled: elementwise operations over blocks, in order. What an operation reads is an input of the node
- * (k >= 0), or register ~k; it writes to register ~out (out < 0), to the node's result `result` - 1, or both. */
+ * (k >= 0), or register ~k; it writes to register ~out (out < 0), to the node's result `result` - 1, or both.
+ */
 typedef struct prim_compiled_op {
     uint16_t prim;
     uint8_t from, to; /* dtypes of what it reads (of Select: of the values) and writes */

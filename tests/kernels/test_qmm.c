@@ -204,10 +204,12 @@ static double worst; /* error over the sum of magnitudes, of float32 results */
 static void product_check(const qmm_kernels *t, const char *isa, const matrix *w, const product *p)
 {
     const double *wanted = p->may_round && t->tile_bf16 && p->m > QMM_FEW_ROWS ? p->rounded : p->want;
+    /* Weights near a tie may be rounded either way. */
+    double least = wanted == p->rounded ? 2e-5 : 5e-7;
     double rounding = p->y_dtype == MLX_FLOAT32 ? 0 : p->y_dtype == MLX_FLOAT16 ? 0x1p-11 : 0x1p-8;
     for (size_t i = 0; i < p->m * p->out; i++) {
         double got = get(p->y.p, p->y_dtype, i), want = wanted[i], error = fabs(got - want);
-        if (!(error <= 5e-7 * p->sum[i] + rounding * fabs(want) + 1e-30))
+        if (!(error <= least * p->sum[i] + rounding * fabs(want) + 1e-30))
             fail_msg("%s: bits %d group %d scales %d n %zu k %zu m %zu x %d y %d transpose %d precision %d: "
                      "element %zu is "
                      "%.9g, not %.9g (magnitudes %.3g)",

@@ -52,8 +52,7 @@ static void tells_what_does_not_fit(void **state)
     static const struct {
         const char *golden, *key, *value, *error;
     } rows[] = {
-        {"qwen3", "model_type", "\"gpt9\"",
-         "\"gpt9\" is not supported; supported: llama, mistral, "},
+        {"qwen3", "model_type", "\"gpt9\"", "\"gpt9\" is not supported; supported: llama, mistral, "},
         {"qwen3", "model_type", NULL, "\"model_type\" is missing"},
         {"qwen3", "num_hidden_layers", NULL, "\"num_hidden_layers\" is missing"},
         {"qwen3", "num_hidden_layers", "\"3\"", "\"num_hidden_layers\" must be a whole number"},

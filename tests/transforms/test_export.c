@@ -420,7 +420,7 @@ static void constants_are_written_once(void **state)
 static void what_files_do_not_have(void **state)
 {
     (void)state;
-    char *data;
+    char *data = NULL;
     size_t size = 0;
     mlx_array args[2] = {mx_ones(SHAPE(4), MLX_FLOAT32), mx_ones(SHAPE(4), MLX_FLOAT32)};
     assert_ok(export_one(scaled, false, args, 2) == 0 && file_read(path, 1 << 20, &data, &size) == 0);

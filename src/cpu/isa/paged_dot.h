@@ -6,6 +6,12 @@
  * largest, in two bytes each: small weights count, there may be many of them. bfloat16: queries and weights
  * are rounded to it. */
 
+#include "cpu/isa/tile.h"
+
+#include <string.h>
+
+#ifdef __AVX512VNNI__
+
 SIMD_INLINE __m512i broadcast(const void *p)
 {
     int32_t x;
@@ -387,3 +393,5 @@ static void fill_dot(paged_kernels *t)
     t->scores[KV_BF16] = scores_pairs;
     t->values[KV_BF16] = values_pairs;
 }
+
+#endif
