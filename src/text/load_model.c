@@ -29,6 +29,32 @@ static int load_vocab(tokenizer *t, jr *r, size_t limit)
     return r->failed ? -1 : vocab_index(&t->vocab, count);
 }
 
+/* The value of a number as the reference's parser rounds it: its digits as a whole number of 64 bits (those
+ * that do not fit are left out), then one multiplication or division by a power of ten. The last bit can
+ * differ from the nearest double, and such bits decide between ways of equal score. */
+static double rounded(const char *p, const char *end)
+{
+    uint64_t digits = 0;
+    long power = 0;
+    bool negative = *p == '-', fraction = false, full = false;
+    for (p += negative; p < end && *p != 'e' && *p != 'E'; p++) {
+        if (*p == '.') {
+            fraction = true;
+            continue;
+        }
+        unsigned d = (unsigned)(*p - '0');
+        full = full || digits > (UINT64_MAX - d) / 10;
+        if (!full)
+            digits = digits * 10 + d;
+        power += fraction ? (full ? 0 : -1) : full;
+    }
+    if (p < end)
+        power += strtol(p + 1, NULL, 10);
+    double x = (double)digits, scale = pow(10, (double)(power < 0 ? -power : power));
+    x = x == 0 ? 0 : power < 0 ? x / scale : x * scale;
+    return negative ? -x : x;
+}
+
 /* A number, which must be finite. */
 static int load_score(jr *r, double *score)
 {
@@ -43,7 +69,7 @@ static int load_score(jr *r, double *score)
         return jr_error(r, "a score of %zu digits", n);
     memcpy(text, number.p, n);
     text[n] = 0;
-    *score = strtod(text, NULL);
+    *score = rounded(text, text + n);
     return isfinite(*score) ? 0 : jr_error(r, "a score that is too large");
 }
 
