@@ -282,7 +282,7 @@ static int reserve_word(encoder *e, size_t n)
     size_t each = 2 + strlen(b->prefix), need;
     if (!mem_mul(n, each, &need) || !mem_add(need, 2 + strlen(b->suffix), &need))
         return error_set("out of memory: a word of %zu bytes", n);
-    return reserve_symbols(e, need);
+    return words_reserve(e, need);
 }
 
 size_t bpe_word(encoder *e, const char *word, size_t n)

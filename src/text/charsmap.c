@@ -101,7 +101,7 @@ static int digit(char c)
     return at ? (int)(at - digits) : -1;
 }
 
-bool base64_decode(const char *p, size_t n, strbuf *out)
+bool charsmap_base64(const char *p, size_t n, strbuf *out)
 {
     uint32_t bits = 0;
     size_t i = 0;

@@ -23,7 +23,7 @@ typedef struct flow {
 
 static void put(const flow *f, int k, const char *p, size_t n);
 
-void put_bytes(strbuf *wait, strbuf *out, const char *p, size_t n)
+void decode_bytes(strbuf *wait, strbuf *out, const char *p, size_t n)
 {
     if (wait->len) {
         strbuf_add(wait, p, n);
@@ -313,7 +313,7 @@ static void put_level(const flow *f, int k, const char *p, size_t n)
 {
     strbuf bytes = {0}, text = {0};
     bytelevel_decode(&bytes, p, n);
-    put_bytes(&f->s->step[k].wait, &text, strbuf_text(&bytes), bytes.len);
+    decode_bytes(&f->s->step[k].wait, &text, strbuf_text(&bytes), bytes.len);
     f->s->failed = f->s->failed || bytes.failed || text.failed;
     put(f, k + 1, strbuf_text(&text), text.len);
     strbuf_free(&bytes);
@@ -393,20 +393,20 @@ static void note_failures(const decoder *d, chain_state *s)
         s->failed = s->failed || s->step[k].wait.failed;
 }
 
-void chain_put(const decoder *d, chain_state *s, const char *p, size_t n, strbuf *out)
+void decode_put(const decoder *d, chain_state *s, const char *p, size_t n, strbuf *out)
 {
     put(&(flow){d, s, out}, 0, p, n);
     note_failures(d, s);
 }
 
-void chain_end(const decoder *d, chain_state *s, strbuf *out)
+void decode_end(const decoder *d, chain_state *s, strbuf *out)
 {
     for (int k = 0; k < d->n; k++)
         finish(&(flow){d, s, out}, k);
     note_failures(d, s);
 }
 
-void chain_free(const decoder *d, chain_state *s)
+void decode_free(const decoder *d, chain_state *s)
 {
     for (int k = 0; k < d->n; k++)
         strbuf_free(&s->step[k].wait);

@@ -34,7 +34,7 @@ void detok_free(detok *d)
         return;
     strbuf_free(&d->wait);
     strbuf_free(&d->out);
-    chain_free(&d->t->decoder, &d->chain);
+    decode_free(&d->t->decoder, &d->chain);
     mem_free(d);
 }
 
@@ -47,9 +47,9 @@ static void put_id(detok *d, int id)
     if (!p || (d->skip_special && t->special[id]))
         return;
     if (t->decoder.kind == DECODE_BYTES) {
-        put_bytes(&d->wait, &d->out, p, n);
+        decode_bytes(&d->wait, &d->out, p, n);
     } else if (t->decoder.kind == DECODE_CHAIN) {
-        chain_put(&t->decoder, &d->chain, p, n, &d->out);
+        decode_put(&t->decoder, &d->chain, p, n, &d->out);
     } else {
         if (d->any)
             strbuf_addc(&d->out, ' ');
@@ -62,7 +62,7 @@ static void put_id(detok *d, int id)
 static void put_rest(detok *d)
 {
     if (d->t->decoder.kind == DECODE_CHAIN)
-        chain_end(&d->t->decoder, &d->chain, &d->out);
+        decode_end(&d->t->decoder, &d->chain, &d->out);
     else if (d->wait.len)
         strbuf_adds(&d->out, REPLACEMENT);
     strbuf_clear(&d->wait);
@@ -100,7 +100,7 @@ char *tokenizer_decode(const tokenizer *t, const int *ids, size_t n, bool skip_s
     if (len)
         *len = d.out.len;
     char *text = d.wait.failed || d.chain.failed ? NULL : strbuf_take(&d.out);
-    chain_free(&t->decoder, &d.chain);
+    decode_free(&t->decoder, &d.chain);
     strbuf_free(&d.wait);
     strbuf_free(&d.out);
     return text;

@@ -81,7 +81,7 @@ static int encode_plain(encoder *e, const char *text, size_t n, size_t start)
     if (split_words(e, text, n, start, &base))
         return -1;
     for (size_t i = 0; i < e->words.n; i++)
-        if (encode_word(e, base + e->words.v[i].at, e->words.v[i].len))
+        if (words_encode(e, base + e->words.v[i].at, e->words.v[i].len))
             return -1;
     return 0;
 }

@@ -80,7 +80,7 @@ static int norm_charsmap(tokenizer *t, jr *r, int kind)
     if (!status && base64.n) {
         norm_step *s = new_norm(t, r, (norm_kind)kind);
         status = s ? 0 : -1;
-        if (s && (!base64_decode(base64.p, base64.n, &map) || !charsmap_check(map.data, map.len))) {
+        if (s && (!charsmap_base64(base64.p, base64.n, &map) || !charsmap_check(map.data, map.len))) {
             status = map.failed ? -1 : jr_error(&f, "\"precompiled_charsmap\" is broken");
         } else if (s) {
             s->text_len = map.len;

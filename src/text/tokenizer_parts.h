@@ -244,7 +244,7 @@ bool charsmap_check(const char *map, size_t n);
 /* Appends the normalized text; stops soon after out has grown beyond the limit. */
 void charsmap_apply(const char *map, size_t map_n, const char *text, size_t n, size_t limit, strbuf *out);
 /* Appends what base64 text stands for; false when it is not base64. */
-bool base64_decode(const char *p, size_t n, strbuf *out);
+bool charsmap_base64(const char *p, size_t n, strbuf *out);
 
 /* --- split.c: pre-tokenizers --- */
 
@@ -347,12 +347,12 @@ typedef struct chain_state {
 } chain_state;
 
 /* Puts a token through the steps; what becomes certain is appended to out. (decode_steps.c) */
-void chain_put(const decoder *k, chain_state *s, const char *p, size_t n, strbuf *out);
+void decode_put(const decoder *k, chain_state *s, const char *p, size_t n, strbuf *out);
 /* The end of the text: the rest, and the state is ready for another. */
-void chain_end(const decoder *k, chain_state *s, strbuf *out);
-void chain_free(const decoder *k, chain_state *s);
+void decode_end(const decoder *k, chain_state *s, strbuf *out);
+void decode_free(const decoder *k, chain_state *s);
 /* Appends bytes that may be anything as valid UTF-8; `wait` keeps the start of an unfinished character. */
-void put_bytes(strbuf *wait, strbuf *out, const char *p, size_t n);
+void decode_bytes(strbuf *wait, strbuf *out, const char *p, size_t n);
 
 typedef enum { MODEL_BPE, MODEL_UNIGRAM, MODEL_WORDPIECE, MODEL_WORDLEVEL } model_kind;
 
@@ -426,14 +426,14 @@ int encoder_open(encoder *e, size_t n);
 void encoder_close(encoder *e);
 
 /* Appends the ids of one word to e->ids, by the tokenizer's model (words.c). 0 or -1. */
-int encode_word(encoder *e, const char *word, size_t n);
+int words_encode(encoder *e, const char *word, size_t n);
 /* The models: the ids of a word in e->symbols; how many, or SIZE_MAX with an error. */
 size_t bpe_word(encoder *e, const char *word, size_t n);
 size_t unigram_word(encoder *e, const char *word, size_t n);
 size_t wordpiece_word(encoder *e, const char *word, size_t n);
-size_t wordlevel_word(encoder *e, const char *word, size_t n);
+size_t wordpiece_whole(encoder *e, const char *word, size_t n);
 /* Room for n symbols. 0 or -1. */
-int reserve_symbols(encoder *e, size_t n);
+int words_reserve(encoder *e, size_t n);
 /* 64-bit hash for the tables of this folder. */
 uint64_t text_hash(const char *p, size_t n);
 

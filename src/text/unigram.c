@@ -193,7 +193,7 @@ size_t unigram_word(encoder *e, const char *word, size_t n)
     const unigram *u = &e->t->unigram;
     lattice_node *best = mem_grow(e->lattice, &e->lattice_cap, n + 1, sizeof *best);
     e->lattice = best ? best : e->lattice;
-    if (!best || reserve_symbols(e, n + 1) || fill(u, best, word, n))
+    if (!best || words_reserve(e, n + 1) || fill(u, best, word, n))
         return SIZE_MAX;
     size_t at = n, unknown_to = 0; /* ids are written backwards, at most one a byte */
     for (size_t end = n; end > 0; end = best[end].from) {

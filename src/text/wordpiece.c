@@ -54,7 +54,7 @@ static int longest_at(encoder *e, const char *word, size_t n, size_t at, size_t 
 size_t wordpiece_word(encoder *e, const char *word, size_t n)
 {
     size_t count = 0, len = 0;
-    if (reserve_symbols(e, n + 1))
+    if (words_reserve(e, n + 1))
         return SIZE_MAX;
     if (characters(word, n) > (size_t)e->t->word_chars)
         return unknown(e, n);
@@ -67,9 +67,9 @@ size_t wordpiece_word(encoder *e, const char *word, size_t n)
     return count;
 }
 
-size_t wordlevel_word(encoder *e, const char *word, size_t n)
+size_t wordpiece_whole(encoder *e, const char *word, size_t n)
 {
-    if (reserve_symbols(e, 1))
+    if (words_reserve(e, 1))
         return SIZE_MAX;
     int id = vocab_find(&e->t->vocab, word, n);
     if (id < 0)

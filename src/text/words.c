@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-int reserve_symbols(encoder *e, size_t n)
+int words_reserve(encoder *e, size_t n)
 {
     int *ids = mem_grow(e->symbols, &e->symbols_cap, n, sizeof *ids);
     e->symbols = ids ? ids : e->symbols;
@@ -29,14 +29,14 @@ static size_t by_model(encoder *e, const char *word, size_t n)
     case MODEL_WORDPIECE:
         return wordpiece_word(e, word, n);
     case MODEL_WORDLEVEL:
-        return wordlevel_word(e, word, n);
+        return wordpiece_whole(e, word, n);
     case MODEL_BPE:
         break;
     }
     return bpe_word(e, word, n);
 }
 
-int encode_word(encoder *e, const char *word, size_t n)
+int words_encode(encoder *e, const char *word, size_t n)
 {
     cached_word *c = NULL;
     if (n <= sizeof c->key) {
