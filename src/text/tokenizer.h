@@ -1,5 +1,5 @@
-/* Text to token ids and back, from a Hugging Face tokenizer.json: byte-pair encoding, with the ids that the
- * `tokenizers` library gives.
+/* Text to token ids and back, from a Hugging Face tokenizer.json (BPE, Unigram, WordPiece, WordLevel), with
+ * the ids that the `tokenizers` library gives, or from SentencePiece's tokenizer.model (BPE, Unigram).
  *
  * A loaded tokenizer never changes: any number of threads may use it at once. Working memory belongs to the
  * call (encode) or to the detok object, which one thread uses at a time. */
@@ -11,7 +11,8 @@
 
 typedef struct tokenizer tokenizer;
 
-/* Loads a model folder or a tokenizer file. In a folder, tokenizer.json is the tokenizer and
+/* Loads a model folder or a tokenizer file (*.model is SentencePiece's). In a folder, tokenizer.json is the
+ * tokenizer, or else tokenizer.model, and
  * tokenizer_config.json, where there is one, names the special tokens; when it sets add_bos_token or
  * add_eos_token, or when tokenizer.json has no post-processor, these two decide what encoding adds (as in
  * transformers). NULL with one error line for a file that is missing, broken, or that needs anything not
@@ -19,6 +20,8 @@ typedef struct tokenizer tokenizer;
 tokenizer *tokenizer_load(const char *path);
 /* The same for a tokenizer.json that is in memory (name is for messages; text is not kept). */
 tokenizer *tokenizer_parse(const char *name, const char *text, size_t n);
+/* The same for a SentencePiece model that is in memory. */
+tokenizer *tokenizer_parse_model(const char *name, const char *data, size_t n);
 /* NULL is allowed. */
 void tokenizer_free(tokenizer *t);
 

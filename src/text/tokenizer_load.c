@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "text/sentencepiece.h"
 
 #include <limits.h>
 #include <string.h>
@@ -253,17 +254,48 @@ static tokenizer *load(const char *name, const char *text, size_t n, const char 
 
 tokenizer *tokenizer_parse(const char *name, const char *text, size_t n) { return load(name, text, n, NULL); }
 
-tokenizer *tokenizer_load(const char *path)
+tokenizer *tokenizer_parse_model(const char *name, const char *data, size_t n)
+{
+    strbuf json = {0};
+    tokenizer *t = sentencepiece_json(name, data, n, &json) ? NULL : load(name, json.data, json.len, NULL);
+    strbuf_free(&json);
+    return t;
+}
+
+/* Is it SentencePiece's file? By its name, for a protobuf has no mark. */
+static bool is_model(const char *file)
+{
+    size_t n = strlen(file);
+    return n > 6 && strcmp(file + n - 6, ".model") == 0;
+}
+
+/* Reads a file; folder, when not NULL, is where it lies and has the configuration. */
+static tokenizer *load_file(const char *file, const char *folder)
 {
     file_map m;
+    strbuf json = {0};
     tokenizer *t = NULL;
-    bool folder = file_is_dir(path);
-    char *file = folder ? file_join(path, "tokenizer.json") : mem_strdup(path);
-    if (file && file_map_open(&m, file) == 0) {
-        t = load(file, m.data, m.size, folder ? path : NULL);
-        file_map_close(&m);
-    }
+    if (file_map_open(&m, file))
+        return NULL;
+    if (!is_model(file))
+        t = load(file, m.data, m.size, folder);
+    else if (sentencepiece_json(file, m.data, m.size, &json) == 0)
+        t = load(file, json.data, json.len, folder);
+    strbuf_free(&json);
+    file_map_close(&m);
+    return t;
+}
+
+tokenizer *tokenizer_load(const char *path)
+{
+    if (!file_is_dir(path))
+        return load_file(path, NULL);
+    char *file = file_join(path, "tokenizer.json"), *older = file_join(path, "tokenizer.model");
+    tokenizer *t = NULL;
+    if (file && older)
+        t = load_file(file_exists(older) && !file_exists(file) ? older : file, path);
     mem_free(file);
+    mem_free(older);
     return t;
 }
 
