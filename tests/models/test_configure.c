@@ -71,8 +71,7 @@ static void both_spellings_of_rope(void **state)
         "\"rope_theta\": 500000, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 4}",
         "\"rope_theta\": 500000.0, \"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 4.0}",
         "\"rope_parameters\": {\"rope_theta\": 5e5, \"rope_type\": \"linear\", \"factor\": 4}",
-        "\"rope_scaling\": null, \"rope_parameters\": {\"rope_theta\":5e5, \"type\":\"linear\", "
-        "\"factor\":4}"};
+        "\"rope_scaling\": null, \"rope_parameters\": {\"rope_theta\":5e5,\"type\":\"linear\",\"factor\":4}"};
     for (size_t i = 0; i < 4; i++) {
         assert_ok(configure("llama", same[i]) == 0);
         assert_float_equal(model.rope[0].base, 500000, 0);
