@@ -265,8 +265,10 @@ static void put_added(strbuf *out, const model *m)
         const sp_piece *p = &m->pieces[i];
         if (p->kind != UNKNOWN && p->kind != CONTROL && p->kind != USER_DEFINED)
             continue;
-        strbuf_addf(out, "%s{\"id\":%zu,\"normalized\":false,\"special\":%s,\"content\":", comma, i,
-                    p->kind == USER_DEFINED ? "false" : "true");
+        bool own =
+            p->kind == USER_DEFINED; /* found in normalized text, unless a prefix would get in between */
+        strbuf_addf(out, "%s{\"id\":%zu,\"normalized\":%s,\"special\":%s,\"content\":", comma, i,
+                    own && !m->dummy_prefix ? "true" : "false", own ? "false" : "true");
         put_string(out, p->text, p->n);
         strbuf_addc(out, '}');
         comma = ",";
@@ -282,10 +284,11 @@ static void put_normalizer(strbuf *out, const model *m)
         put_base64(out, m->charsmap, m->charsmap_n);
         strbuf_adds(out, "\"},");
     }
-    if (m->trim)
+    if (m->trim) /* spaces alone, unlike the Strip normalizer */
         strbuf_adds(
-            out, "{\"type\":\"Strip\"},{\"type\":\"Replace\",\"pattern\":{\"Regex\":\" {2,}\"},\"content\":"
-                 "\" \"},");
+            out, "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"(?<![\\\\s\\\\S]) +| +(?![\\\\s\\\\S])\"},"
+                 "\"content\":\"\"},{\"type\":\"Replace\",\"pattern\":{\"Regex\":\" {2,}\"},"
+                 "\"content\":\" \"},");
     if (m->dummy_prefix)
         strbuf_adds(out, "{\"type\":\"Prepend\",\"prepend\":\"" SPACE "\"},");
     strbuf_adds(out, "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"" SPACE "\"}]}");
