@@ -74,10 +74,28 @@ static int put_id(encoder *e, int id)
     return 0;
 }
 
+#define MARK "\xE2\x96\x81"
+
+/* Text in one piece whose words no token crosses: word by word, which lets repeated words be remembered. */
+static int encode_marked(encoder *e, const char *text, size_t n)
+{
+    for (size_t at = 0, end; at < n; at = end) {
+        for (end = at; n - end >= 3 && memcmp(text + end, MARK, 3) == 0; end += 3)
+            ;
+        const char *next = memmem(text + end, n - end, MARK, 3);
+        end = next ? (size_t)(next - text) : n;
+        if (words_encode(e, text + at, end - at))
+            return -1;
+    }
+    return 0;
+}
+
 /* Text without added tokens: words to the model. */
 static int encode_plain(encoder *e, const char *text, size_t n, size_t start)
 {
     const char *base;
+    if (e->t->marked_words)
+        return encode_marked(e, text, n);
     if (split_words(e, text, n, start, &base))
         return -1;
     for (size_t i = 0; i < e->words.n; i++)

@@ -208,6 +208,28 @@ static int top_key(tokenizer *t, jr *r, jr_text key, spans *s, size_t size)
     return jr_skip(r); /* truncation, padding: nothing that encoding one text depends on */
 }
 
+#define MARK "\xE2\x96\x81"
+
+/* Is a text that the pre-tokenizer leaves whole the same when it is cut before every mark that follows
+ * another character? When the mark is a token and no token has it there, for no merge then reaches across. */
+static bool has_marked_words(const tokenizer *t)
+{
+    const vocab *v = &t->vocab;
+    if (t->model != MODEL_BPE || t->n_split || t->bpe.ignore_merges || *t->bpe.prefix || *t->bpe.suffix ||
+        vocab_find(v, MARK, 3) < 0)
+        return false;
+    for (size_t id = 0; id < v->ids; id++) {
+        if (v->text[id].len == TOKEN_NONE)
+            continue;
+        const char *p = v->bytes.data + v->text[id].at, *end = p + v->text[id].len;
+        while (end - p >= 3 && memcmp(p, MARK, 3) == 0)
+            p += 3;
+        if (memmem(p, (size_t)(end - p), MARK, 3))
+            return false;
+    }
+    return true;
+}
+
 static int load_text(tokenizer *t, const char *name, const char *text, size_t n, bool *has_post)
 {
     jr r;
@@ -237,6 +259,7 @@ static int load_text(tokenizer *t, const char *name, const char *text, size_t n,
         t->byte_words = false;
         t->split[t->n_split - 1].last = false;
     }
+    t->marked_words = !status && has_marked_words(t);
     *has_post = s.has_post;
     return status;
 }

@@ -376,7 +376,8 @@ struct tokenizer {
     strbuf bytes;           /* what the tokens stand for */
     token_text *token_bytes;
     char *named[N_NAMED];
-    bool byte_words; /* words reach the model as plain bytes: the byte alphabet is applied by table */
+    bool marked_words; /* a text can be cut before every U+2581 behind another character */
+    bool byte_words;   /* words reach the model as plain bytes: the byte alphabet is applied by table */
 };
 
 /* Reads the parts of tokenizer.json into t. 0 or -1. */
