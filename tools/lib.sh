@@ -65,11 +65,12 @@ need_build() {
     want ninja ninja-build
     want pkg-config pkg-config
     # one call when all is well, which is nearly always
-    { have pkg-config && pkg-config --exists jansson libpcre2-8 libutf8proc libedit cmocka openblas; } || {
+    { have pkg-config && pkg-config --exists jansson libpcre2-8 libutf8proc libedit libevent cmocka openblas; } || {
         want_library jansson libjansson-dev
         want_library libpcre2-8 libpcre2-dev
         want_library libutf8proc libutf8proc-dev
         want_library libedit libedit-dev
+        want_library libevent libevent-dev
         want_library cmocka libcmocka-dev
         want_library openblas libopenblas-dev
     }

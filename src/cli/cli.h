@@ -22,6 +22,7 @@ int cli_template(int argc, char **argv);
 int cli_logits(int argc, char **argv);
 int cli_benchmark(int argc, char **argv);
 int cli_cache_prompt(int argc, char **argv);
+int cli_serve(int argc, char **argv);
 
 /* --- options that several commands take --- */
 

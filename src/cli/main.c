@@ -22,11 +22,13 @@ static const command commands[] = {
     {"convert", cli_convert, "convert and quantize a checkpoint"},
     {"benchmark", cli_benchmark, "measure speed against the machine's memory bandwidth"},
     {"cache_prompt", cli_cache_prompt, "keep what a model knows of a prompt in a file"},
+    {"serve", cli_serve, "answer OpenAI's HTTP requests"},
+    {"server", cli_serve, "the same, as mlx-lm calls it"},
     {"tokenize", cli_tokenize, "text to token ids"},
     {"detokenize", cli_detokenize, "token ids to text"},
     {"template", cli_template, "render a chat template"},
     {"logits", cli_logits, "write the logits of given tokens"},
-    {"serve", NULL, NULL}, {"server", NULL, NULL}, {"lora", NULL, NULL}, {"fuse", NULL, NULL},
+    {"lora", NULL, NULL}, {"fuse", NULL, NULL},
     {"perplexity", NULL, NULL}, {"evaluate", NULL, NULL}, {"manage", NULL, NULL},
     {"share", NULL, NULL}, {"upload", NULL, NULL}, {"awq", NULL, NULL}, {"dwq", NULL, NULL}, {"gptq", NULL, NULL},
     {"dynamic_quant", NULL, NULL},
@@ -34,6 +36,7 @@ static const command commands[] = {
 
 static const struct { const char *name, *meaning; } variables[] = {
     {"MICA_CPU_ISA", "use at most this instruction set: portable, avx2, avx512, avx512bf16, amx"},
+    {"MICA_API_KEY", "a key that `mica serve` wants of its clients"},
     {"NO_COLOR", "when not empty: no colour"},
 };
 /* clang-format on */

@@ -6,7 +6,7 @@ fails no_command "no command"
 fails unknown_command "did you mean generate?" genrate
 fails unknown_command_far "unknown command frobnicate" frobnicate
 fails option_before_command "a command comes first" --model x generate
-for command in serve lora fuse perplexity evaluate manage; do
+for command in lora fuse perplexity evaluate manage; do
     fails "later_$command" "$command does not exist yet" $command --model x
 done
 for command in generate chat benchmark logits tokenize detokenize template; do
