@@ -109,12 +109,12 @@ fi
 
 # mlx-lm's names.
 self=$(cd "$(dirname -- "$MICA")" && pwd)/$(basename -- "$MICA")
-for name in mlx_lm mlx_lm.generate mlx_lm.chat mlx_lm.server; do ln -s "$self" "$tmp/$name"; done
+for name in mlx_lm mlx_lm.generate mlx_lm.chat mlx_lm.lora; do ln -s "$self" "$tmp/$name"; done
 "$tmp/mlx_lm" generate --model "$STORY" -p "Tell me a story." -m 12 --verbose false >"$tmp/out"
 check mlx_lm_generate same "$tmp/out" "$tmp/text"
 "$tmp/mlx_lm.generate" --model "$STORY" -p "Tell me a story." -m 12 --verbose false >"$tmp/out"
 check mlx_lm.generate same "$tmp/out" "$tmp/text"
 code=0
-"$tmp/mlx_lm.server" --model "$STORY" >"$tmp/out" 2>"$tmp/err" || code=$?
-expect_failure mlx_lm.server "does not exist yet"
+"$tmp/mlx_lm.lora" --model "$STORY" >"$tmp/out" 2>"$tmp/err" || code=$?
+expect_failure mlx_lm.lora "does not exist yet"
 finish
