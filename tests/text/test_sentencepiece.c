@@ -8,7 +8,7 @@
 static bool line_is_equal(tokenizer *const t[2], const char *p, size_t n)
 {
     jr r;
-    jr_text s;
+    jr_text s = {0};
     oracle_line o = {0};
     jr_open(&r, "line", p, n);
     jr_array(&r);
