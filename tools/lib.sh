@@ -63,6 +63,7 @@ need_build() {
     [ -e /usr/include/stdio.h ] || { have apt-get && missing="$missing libc6-dev"; } || true
     want cmake cmake
     want ninja ninja-build
+    want curl curl
     want pkg-config pkg-config
     # one call when all is well, which is nearly always
     { have pkg-config && pkg-config --exists jansson libpcre2-8 libutf8proc libedit libevent cmocka openblas; } || {
