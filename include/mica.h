@@ -67,7 +67,8 @@ typedef struct lm_info {
     int bits, group_size;   /* of the quantization in config.json; 0: none */
     size_t parameters;      /* numbers of weights, quantized ones counted as one each */
     size_t weight_bytes;    /* in the mapped files */
-    size_t bytes_per_token; /* weights read by one decode step (an untied input embedding is one row) */
+    size_t bytes_per_token; /* weights read by one decode step: of an untied input embedding one row, of
+                               experts those that a token meets */
     size_t kv_bytes_per_token;
     double load_seconds;
     lm_precision precision; /* in effect */

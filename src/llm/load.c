@@ -155,7 +155,7 @@ lm_info lm_model_info(const lm_model *m)
 {
     const nn_totals *t = &m->totals;
     size_t rows = m->info.vocab_size > 0 ? (size_t)m->info.vocab_size : 1;
-    size_t idle = m->info.tied ? 0 : t->embedding_bytes - t->embedding_bytes / rows;
+    size_t idle = t->idle_bytes + (m->info.tied ? 0 : t->embedding_bytes - t->embedding_bytes / rows);
     return (lm_info){.model_type = m->arch->name,
                      .layers = m->info.layers,
                      .vocab_size = m->info.vocab_size,

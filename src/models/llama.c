@@ -72,16 +72,14 @@ static int configure_seed_oss(void *self, const cfg *c, arch_info *info)
     return cfg_ok(c) ? 0 : -1;
 }
 
-/* Helium and ERNIE 4.5 rotate neighbouring pairs. */
-static int configure_pairs(void *self, const cfg *c, arch_info *info)
+/* Helium rotates neighbouring pairs. */
+static int configure_helium(void *self, const cfg *c, arch_info *info)
 {
     transformer *m = self;
     if (configure(m, c, false, info))
         return -1;
     m->rope[0].traditional = true;
-    m->qkv_bias = m->o_bias = cfg_bool(c, "attention_bias", cfg_bool(c, "use_bias", false));
-    m->mlp_bias = cfg_bool(c, "mlp_bias", cfg_bool(c, "use_bias", false));
-    return cfg_ok(c) ? 0 : -1;
+    return 0;
 }
 
 /* BitNet b1.58 in floats: squared relu, and norms before both output matrices. */
@@ -101,6 +99,5 @@ const arch arch_ministral = {.name = "ministral", .configure = configure_mistral
 const arch arch_ministral3 = {.name = "ministral3", .configure = configure_ministral3, TRANSFORMER_ARCH};
 const arch arch_smollm3 = {.name = "smollm3", .configure = configure_smollm3, TRANSFORMER_ARCH};
 const arch arch_seed_oss = {.name = "seed_oss", .configure = configure_seed_oss, TRANSFORMER_ARCH};
-const arch arch_helium = {.name = "helium", .configure = configure_pairs, TRANSFORMER_ARCH};
-const arch arch_ernie4_5 = {.name = "ernie4_5", .configure = configure_pairs, TRANSFORMER_ARCH};
+const arch arch_helium = {.name = "helium", .configure = configure_helium, TRANSFORMER_ARCH};
 const arch arch_bitnet = {.name = "bitnet", .configure = configure_bitnet, TRANSFORMER_ARCH};

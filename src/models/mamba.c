@@ -8,7 +8,6 @@
  * States: 0 the convolution's rows, 1 the scan's. */
 #include "models/recurrent.h"
 
-static mlx_array silu(mlx_array x) { return mx_multiply(x, mx_sigmoid(x)); }
 static mlx_array f32(mlx_array x) { return mx_astype(x, MLX_FLOAT32); }
 static mlx_array softplus(mlx_array x) { return mx_logaddexp(x, mx_float(0, MLX_FLOAT32)); }
 
@@ -107,13 +106,14 @@ static mlx_array forward2(const mamba *a, int layer, mlx_array x, kv_step *step)
         return all;
     int L = mx_dim(all, 1), bc = a->groups * a->states, wide = a->inner + 2 * bc;
     mlx_array z = columns(all, 0, a->inner), dt = columns(all, a->inner + wide, a->heads);
-    mlx_array xbc = silu(causal_conv_apply(&a->conv, layer, 0, columns(all, a->inner, wide), step));
+    mlx_array xbc =
+        nn_activate(NN_SILU, causal_conv_apply(&a->conv, layer, 0, columns(all, a->inner, wide), step));
     mlx_array rows = mx_reshape(columns(xbc, 0, a->inner), SHAPE(L, a->heads, a->width));
     mlx_array b = mx_reshape(columns(xbc, a->inner, bc), SHAPE(L, a->groups, a->states));
     mlx_array c = mx_reshape(columns(xbc, a->inner + bc, bc), SHAPE(L, a->groups, a->states));
     dt = mx_reshape(softplus(mx_add(dt, f32(a->dt_bias.value))), SHAPE(L, a->heads));
     mlx_array decay = mx_negative(mx_exp(f32(a->a_log.value))), d = mx_expand_dims(f32(a->d.value), 1);
-    mlx_array y = mx_multiply(scanned(a, layer, rows, dt, b, c, decay, d, step), silu(z));
+    mlx_array y = mx_multiply(scanned(a, layer, rows, dt, b, c, decay, d, step), nn_activate(NN_SILU, z));
     return nn_apply(&a->out, a->norm.dim ? nn_normalize(&a->norm, y) : y);
 }
 
@@ -133,7 +133,8 @@ static mlx_array forward1(const mamba *a, int layer, mlx_array x, kv_step *step)
         return all;
     int L = mx_dim(all, 1), N = a->states, H = a->heads, P = a->width;
     mlx_array z = columns(all, a->inner, a->inner);
-    mlx_array rows = silu(causal_conv_apply(&a->conv, layer, 0, columns(all, 0, a->inner), step));
+    mlx_array rows =
+        nn_activate(NN_SILU, causal_conv_apply(&a->conv, layer, 0, columns(all, 0, a->inner), step));
     mlx_array more = f32(nn_apply(&a->x_proj, rows));
     mlx_array dt = softplus(f32(nn_apply(&a->dt_proj, part(a, &a->dt_norm, more, 0, a->rank))));
     mlx_array b = mx_reshape(part(a, &a->b_norm, more, a->rank, N), SHAPE(L, 1, N));
@@ -142,7 +143,7 @@ static mlx_array forward1(const mamba *a, int layer, mlx_array x, kv_step *step)
     mlx_array d = mx_reshape(f32(a->d.value), SHAPE(H, P));
     mlx_array y = scanned(a, layer, mx_reshape(rows, SHAPE(L, H, P)), mx_reshape(dt, SHAPE(L, H, P)), b, c,
                           decay, d, step);
-    return nn_apply(&a->out, mx_multiply(y, silu(z)));
+    return nn_apply(&a->out, mx_multiply(y, nn_activate(NN_SILU, z)));
 }
 
 mlx_array mamba_forward(const mamba *a, int layer, mlx_array x, kv_step *step)

@@ -185,17 +185,12 @@ static void visit_both(const transformer *m, void *self, nn_visitor *v)
     visit_mamba(m, &((both *)self)->mamba, v);
 }
 
-static mlx_array times(mlx_array x, float factor)
-{
-    return factor == 1 || mx_is_null(x) ? x : mx_multiply(x, mx_float(factor, mx_dtype_of(x)));
-}
-
 static mlx_array forward_both(const transformer *m, const void *self, int layer, mlx_array x, kv_step *step)
 {
     const both *b = self;
-    mlx_array a = transformer_attention(m, layer, times(x, b->attention_in), step);
-    mlx_array s = mamba_forward(&b->mamba, layer, times(x, b->in), step);
-    return mx_add(times(s, b->out), times(a, b->attention_out));
+    mlx_array a = transformer_attention(m, layer, nn_scale(x, b->attention_in), step);
+    mlx_array s = mamba_forward(&b->mamba, layer, nn_scale(x, b->in), step);
+    return mx_add(nn_scale(s, b->out), nn_scale(a, b->attention_out));
 }
 
 static kv_spec spec_both(const transformer *m, const void *self)

@@ -43,7 +43,6 @@ static void visit(const transformer *m, void *self, nn_visitor *v)
     nn_leave(v, outer);
 }
 
-static mlx_array silu(mlx_array x) { return mx_multiply(x, mx_sigmoid(x)); }
 static mlx_array f32(mlx_array x) { return mx_astype(x, MLX_FLOAT32); }
 
 /* Columns [from, from + n) of the last axis, as (L, width) rows. */
@@ -97,7 +96,8 @@ static mlx_array forward(const transformer *m, const void *self, int layer, mlx_
         return x;
     int L = mx_dim(x, 1), k = d->keys * d->k_dim, wide = d->values * d->v_dim;
     inputs in = project(d, x, L);
-    mlx_array qkv = silu(causal_conv_apply(&d->conv, layer, 0, mx_expand_dims(in.qkv, 0), step));
+    mlx_array qkv =
+        nn_activate(NN_SILU, causal_conv_apply(&d->conv, layer, 0, mx_expand_dims(in.qkv, 0), step));
     mlx_array q = mx_reshape(part(qkv, L, 0, k), SHAPE(L, d->keys, d->k_dim));
     mlx_array key = mx_reshape(part(qkv, L, k, k), SHAPE(L, d->keys, d->k_dim));
     mlx_array v = mx_reshape(part(qkv, L, 2 * k, wide), SHAPE(L, d->values, d->v_dim));
@@ -107,7 +107,7 @@ static mlx_array forward(const transformer *m, const void *self, int layer, mlx_
                               mx_negative(decay), mx_sigmoid(f32(in.b))};
     mlx_array y = recurrent_by_sequence(step, layer, 1, rows, 5, delta_rule, d);
     mlx_array z = mx_reshape(f32(in.z), SHAPE(L, d->values, d->v_dim));
-    y = mx_multiply(nn_normalize(&d->norm, y), silu(z));
+    y = mx_multiply(nn_normalize(&d->norm, y), nn_activate(NN_SILU, z));
     return nn_apply(&d->out, mx_reshape(y, SHAPE(1, L, wide)));
 }
 

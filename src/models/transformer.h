@@ -68,7 +68,6 @@ typedef struct transformer_layer {
 
 struct transformer {
     int n_layers, hidden, heads, kv_heads, head_dim, mlp, vocab;
-    int window; /* of sliding layers */
     float eps;
     bool tied, parallel;
     transformer_names names;

@@ -2,14 +2,9 @@
  * several sequences. */
 #include "models/transformer.h"
 
-static mlx_array times(mlx_array x, float factor)
-{
-    return factor == 0 || factor == 1 ? x : mx_multiply(x, mx_float(factor, mx_dtype_of(x)));
-}
-
 static mlx_array softcapped(mlx_array x, float cap)
 {
-    return cap == 0 ? x : times(mx_tanh(times(x, 1 / cap)), cap);
+    return cap == 0 ? x : nn_scale(mx_tanh(nn_scale(x, 1 / cap)), cap);
 }
 
 static mlx_array normalized(const nn_norm *n, mlx_array x) { return n->dim ? nn_normalize(n, x) : x; }
@@ -59,7 +54,7 @@ static heads project(const transformer *m, const transformer_layer *b, mlx_array
         v = mx_slice_axis(all, -1, wide + kv, wide + 2 * kv);
     } else {
         q = clipped(m, nn_apply(&b->q, x));
-        k = times(clipped(m, nn_apply(&b->k, x)), m->k_scale);
+        k = nn_scale(clipped(m, nn_apply(&b->k, x)), m->k_scale);
         v = clipped(m, nn_apply(&b->v, x));
     }
     if (m->output_gate && !mx_is_null(q))
@@ -90,7 +85,7 @@ static mlx_array grown(const transformer *m, mlx_array q, kv_step *step)
 {
     mlx_array at = nn_position_numbers(kv_positions(step), mx_dim(q, 2));
     mlx_array n = mx_floor(mx_multiply(at, mx_float(1 / m->q_growth_step, MLX_FLOAT32)));
-    mlx_array factor = mx_add(times(mx_log1p(n), m->q_growth), mx_float(1, MLX_FLOAT32));
+    mlx_array factor = mx_add(nn_scale(mx_log1p(n), m->q_growth), mx_float(1, MLX_FLOAT32));
     return mx_multiply(q, mx_expand_dims(mx_astype(factor, mx_dtype_of(q)), -1));
 }
 
@@ -139,20 +134,20 @@ static mlx_array block(const transformer *m, int layer, mlx_array h, kv_step *st
         b->mixer ? b->mixer->forward(m, b->mix, layer, x, step) : transformer_attention(m, layer, x, step);
     a = normalized(&b->attn_out_norm, a);
     if (!m->names.mlp)
-        return mx_add(h, times(a, m->residual_scale));
+        return mx_add(h, nn_scale(a, m->residual_scale));
     if (m->parallel) {
         mlx_array y = feed_forward(b, m->names.mid_norm ? normalized(&b->mid_norm, h) : x);
-        return mx_add(h, times(mx_add(a, y), m->residual_scale));
+        return mx_add(h, nn_scale(mx_add(a, y), m->residual_scale));
     }
-    h = mx_add(h, times(a, m->residual_scale));
+    h = mx_add(h, nn_scale(a, m->residual_scale));
     mlx_array y = feed_forward(b, normalized(&b->mid_norm, h));
-    return mx_add(h, times(normalized(&b->mlp_out_norm, y), m->residual_scale));
+    return mx_add(h, nn_scale(normalized(&b->mlp_out_norm, y), m->residual_scale));
 }
 
 mlx_array transformer_forward(const void *self, mlx_array tokens, kv_step *step)
 {
     const transformer *m = self;
-    mlx_array h = times(nn_embed(&m->embed, tokens), m->embed_scale); /* (B, L, hidden) */
+    mlx_array h = nn_scale(nn_embed(&m->embed, tokens), m->embed_scale); /* (B, L, hidden) */
     if (m->names.positions && !mx_is_null(h)) {
         mlx_array at = nn_position_numbers(kv_positions(step), mx_dim(h, 1));
         h = mx_add(h, nn_embed(&m->positions, mx_astype(at, MLX_INT32)));
@@ -161,7 +156,7 @@ mlx_array transformer_forward(const void *self, mlx_array tokens, kv_step *step)
         h = block(m, i, h, step);
     h = normalized(&m->norm, kv_select(step, h));
     mlx_array logits = m->tied ? nn_unembed(&m->embed, h) : nn_apply(&m->head, h);
-    return softcapped(times(logits, m->logit_scale), m->logit_softcap);
+    return softcapped(nn_scale(logits, m->logit_scale), m->logit_softcap);
 }
 
 kv_spec transformer_layer_spec(const void *self, int layer)

@@ -64,6 +64,11 @@ mlx_array nn_activate(nn_activation kind, mlx_array x)
     return mx_multiply(x, mx_sigmoid(x));
 }
 
+mlx_array nn_scale(mlx_array x, float factor)
+{
+    return factor == 0 || factor == 1 || mx_is_null(x) ? x : mx_multiply(x, constant(x, (double)factor));
+}
+
 mlx_array nn_xielu_apply(const nn_xielu *p, mlx_array x)
 {
     mlx_dtype dtype = mx_dtype_of(x);

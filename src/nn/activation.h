@@ -27,6 +27,8 @@ nn_activation nn_activation_from(const cfg *c, const char *key);
 /* The same with another default. */
 nn_activation nn_activation_or(const cfg *c, const char *key, nn_activation or_else);
 mlx_array nn_activate(nn_activation kind, mlx_array x);
+/* x * factor; a factor of 0 means that there is none. */
+mlx_array nn_scale(mlx_array x, float factor);
 mlx_array nn_xielu_apply(const nn_xielu *p, mlx_array x);
 /* act(gate) * up; NN_CLAMPED: g sigmoid(1.702 g) (u + 1), g = min(gate, 7), u = clip(up, -7, 7). */
 mlx_array nn_gate(nn_activation kind, mlx_array gate, mlx_array up);

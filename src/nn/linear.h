@@ -11,6 +11,7 @@ typedef struct nn_linear {
     mlx_array scales, biases; /* (out, in / group_size); null unless quantized */
     mlx_array bias;           /* (out), or null */
     int in, out, experts;
+    int chosen; /* experts that a row meets; 0: all */
     bool has_bias;
     bool conv1d;          /* the published form is (in, out) */
     int group_size, bits; /* 0 unless quantized */

@@ -22,11 +22,6 @@ void nn_visit_mlp(nn_visitor *v, nn_mlp *m, const nn_mlp_names *names, int hidde
     }
 }
 
-static mlx_array times(mlx_array x, float factor)
-{
-    return factor == 0 || factor == 1 ? x : mx_multiply(x, mx_float(factor, mx_dtype_of(x)));
-}
-
 mlx_array nn_feed_forward(const nn_mlp *m, mlx_array x)
 {
     mlx_array y;
@@ -35,10 +30,10 @@ mlx_array nn_feed_forward(const nn_mlp *m, mlx_array x)
         y = nn_gate(m->activation, mx_slice_axis(both, -1, 0, m->width),
                     mx_slice_axis(both, -1, m->width, 2 * m->width));
     } else if (m->gate.out) {
-        y = nn_gate(m->activation, times(nn_apply(&m->gate, x), m->gate_scale), nn_apply(&m->up, x));
+        y = nn_gate(m->activation, nn_scale(nn_apply(&m->gate, x), m->gate_scale), nn_apply(&m->up, x));
     } else {
         y = nn_apply(&m->up, x);
         y = m->activation == NN_XIELU ? nn_xielu_apply(&m->xielu, y) : nn_activate(m->activation, y);
     }
-    return times(nn_apply(&m->down, m->norm.dim ? nn_normalize(&m->norm, y) : y), m->down_scale);
+    return nn_scale(nn_apply(&m->down, m->norm.dim ? nn_normalize(&m->norm, y) : y), m->down_scale);
 }

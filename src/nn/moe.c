@@ -27,6 +27,7 @@ const nn_source nn_moe_down[] = {
 
 void nn_visit_moe(nn_visitor *v, nn_moe *m, const nn_moe_names *names, int hidden)
 {
+    m->gate.chosen = m->up.chosen = m->down.chosen = m->top_k;
     nn_visit_linear(v, names->router, &m->router, hidden, m->experts, m->router_bias);
     if (names->correction)
         nn_visit_param(v, names->correction, &m->correction, m->experts, 0, 0);

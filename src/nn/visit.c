@@ -186,8 +186,8 @@ static int count_module(nn_visitor *v, const nn_module *m)
     }
     size_t experts = l->experts ? (size_t)l->experts : 1;
     t->parameters += experts * (size_t)l->in * (size_t)l->out + size_of(l->bias);
-    if (l->experts)
-        t->expert_bytes += bytes;
+    if (l->chosen && l->chosen < l->experts)
+        t->idle_bytes += bytes / experts * (experts - (size_t)l->chosen);
     *(m->kind == NN_LINEAR ? &t->linear_bytes : &t->embedding_bytes) += bytes;
     if (m->kind == NN_EMBEDDING)
         t->dtype = mx_dtype_of(nn_quantized(l) ? l->scales : l->weight);

@@ -92,9 +92,9 @@ void nn_clear(nn_visit_fn visit, void *model);
 typedef struct nn_totals {
     size_t parameters; /* quantized ones count as one each */
     size_t bytes, linear_bytes, embedding_bytes;
-    size_t expert_bytes; /* part of linear_bytes */
-    bool int8;           /* some layer multiplies in int8 */
-    mlx_dtype dtype;     /* of the embedding's numbers (its scales when it is quantized) */
+    size_t idle_bytes; /* of experts that one row does not meet; part of linear_bytes */
+    bool int8;         /* some layer multiplies in int8 */
+    mlx_dtype dtype;   /* of the embedding's numbers (its scales when it is quantized) */
 } nn_totals;
 nn_totals nn_count(nn_visit_fn visit, void *model);
 

@@ -162,11 +162,24 @@ static void matches_transformers(void **state)
             check_family(names[i]);
 }
 
+/* Of two layers with 4 experts, of which a token meets 2, and an untied embedding. */
+static void bytes_of_a_token(void **state)
+{
+    (void)state;
+    lm_model *m = lm_load(TEST_DATA "/families/mixtral", &(lm_load_options){.no_tokenizer = true});
+    assert_ok(m != NULL);
+    lm_info info = lm_model_info(m);
+    size_t expert = 3 * 48 * 32 * 2, row = 32 * 2;
+    assert_int_equal(info.bytes_per_token, info.weight_bytes - 2 * 2 * expert - (VOCAB - 1) * row);
+    lm_free(m);
+}
+
 int main(int argc, char **argv)
 {
     only = argc > 1 ? argv[1] : NULL;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(matches_transformers),
+        cmocka_unit_test(bytes_of_a_token),
     };
     if (!mkdtemp(scratch))
         return 1;
